@@ -1,0 +1,105 @@
+"""`understudy status`: is everything there, and is the data live?"""
+
+from typing import Annotated, Any
+
+import typer
+from nats.js import JetStreamContext
+
+from ops import bus, output
+from ops.commands.options import NATS, READ_API, SYNCER, WEBHOOK_INGEST, Json, NatsUrl
+from ops.failures import Exit, Refused, ServerDown
+from ops.web import Http
+from shared.topology import CONSUMERS, STREAMS
+
+
+def status(
+    read_api: Annotated[str, typer.Option(envvar="READ_API_URL", help="Address of read-api.")] = READ_API,
+    webhook_ingest: Annotated[
+        str, typer.Option(envvar="WEBHOOK_INGEST_URL", help="Address of webhook-ingest.")
+    ] = WEBHOOK_INGEST,
+    syncer: Annotated[str, typer.Option(envvar="SYNCER_URL", help="Address of the syncer's probes.")] = SYNCER,
+    nats: NatsUrl = NATS,
+    json: Json = False,
+) -> None:
+    """Ask each service whether it is ready, read-api for the state of the data, NATS for streams and consumers.
+
+    Exit code 3 when a part does not answer or is not ready.
+    """
+    http = Http()
+    addresses = {"read-api": read_api, "webhook-ingest": webhook_ingest, "syncer": syncer}
+    services = {name: _ready(http, address.rstrip("/")) for name, address in addresses.items()}
+    data = http.get(f"{read_api.rstrip('/')}/v1/status")
+    http.close()
+    queue = bus.run(_bus(nats))
+    well = all(service["ready"] for service in services.values()) and queue["error"] is None
+    if json:
+        output.document({"ok": well, "services": services, "data": data, "nats": queue})
+    else:
+        _print(services, data, queue)
+    if not well:
+        raise typer.Exit(Exit.UNAVAILABLE)
+
+
+def _ready(http: Http, address: str) -> dict[str, Any]:
+    code, body = http.probe(f"{address}/readyz")
+    problems = {"": "no answer"} if code is None else (body or {}).get("problems") or {}
+    return {"address": address, "ready": code == 200, "problems": problems}  # noqa: PLR2004  # HTTP's OK
+
+
+async def _bus(url: str) -> dict[str, Any]:
+    try:
+        async with bus.jetstream(url) as jetstream:
+            streams = [await _stream(jetstream, stream.name) for stream in STREAMS]
+            consumers = [await _consumer(jetstream, each.stream.name, each.durable) for each in CONSUMERS]
+    except (ServerDown, Refused) as error:
+        return {"error": str(error), "streams": [], "consumers": []}
+    return {"error": None, "streams": streams, "consumers": consumers}
+
+
+async def _stream(jetstream: JetStreamContext, name: str) -> dict[str, Any]:
+    state = (await jetstream.stream_info(name)).state
+    return {"name": name, "messages": state.messages, "bytes": state.bytes, "last_sequence": state.last_seq}
+
+
+async def _consumer(jetstream: JetStreamContext, stream: str, name: str) -> dict[str, Any]:
+    """`waiting`: not delivered yet. `unacknowledged`: delivered, not answered; `redelivered`: of these, more than once.
+
+    `readers` wait for a message now.
+    """
+    info = await jetstream.consumer_info(stream, name)
+    return {
+        "stream": stream,
+        "name": name,
+        "waiting": info.num_pending,
+        "unacknowledged": info.num_ack_pending,
+        "redelivered": info.num_redelivered,
+        "readers": info.num_waiting,
+    }
+
+
+def _print(services: dict[str, dict[str, Any]], data: Any, queue: dict[str, Any]) -> None:
+    rows = [
+        (name, service["address"], "ready" if service["ready"] else "not ready", _problems(service["problems"]))
+        for name, service in services.items()
+    ]
+    output.table("Services", ("service", "address", "state", "problems"), rows)
+    if queue["error"]:
+        output.line(f"\n{queue['error']}")
+    else:
+        output.table(
+            "\nStreams",
+            ("name", "messages", "bytes"),
+            [_values(s, "name", "messages", "bytes") for s in queue["streams"]],
+        )
+        columns = ("name", "stream", "waiting", "unacknowledged", "redelivered", "readers")
+        output.table("\nConsumers", columns, [_values(consumer, *columns) for consumer in queue["consumers"]])
+    if isinstance(data, dict):
+        output.table("\nData", ("what", "value"), list(data.items()))
+
+
+def _values(row: dict[str, Any], *columns: str) -> list[Any]:
+    return [row[column] for column in columns]
+
+
+def _problems(problems: dict[str, str]) -> str:
+    return "; ".join(f"{name}: {problem}" if name else problem for name, problem in problems.items())

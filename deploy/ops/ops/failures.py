@@ -1,0 +1,39 @@
+"""What can go wrong on the command line, and the exit code that says so. Pure."""
+
+from enum import IntEnum
+
+from shared.errors import Permanent, Unavailable
+
+
+class Exit(IntEnum):
+    OK = 0
+    FAILED = 1
+    USAGE = 2  # typer's own
+    UNAVAILABLE = 3
+    NOT_FOUND = 4
+    INTERRUPTED = 130
+
+
+class ServerDown(Unavailable):
+    """A server does not answer."""
+
+
+class NotFound(Permanent):
+    """There is no such thing."""
+
+
+class Refused(Permanent):
+    """That can't be done."""
+
+
+class SettingMissing(Permanent):
+    """A setting is missing from the environment."""
+
+
+def exit_code(error: Exception) -> Exit:
+    match error:
+        case Unavailable():
+            return Exit.UNAVAILABLE
+        case NotFound():
+            return Exit.NOT_FOUND
+    return Exit.FAILED

@@ -1,0 +1,1 @@
+"""Everything on one machine: what is started, where, in which order, and how it is shown."""

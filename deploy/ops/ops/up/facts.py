@@ -1,0 +1,61 @@
+"""What is shown of a running system: its parts, and what they say about themselves."""
+
+from dataclasses import dataclass
+from typing import Any, Self
+
+from ops.up.system import System
+
+Part = tuple[str, str, str, int]  # name, state, address, restarts
+
+
+@dataclass(frozen=True)
+class Facts:
+    parts: list[Part]
+    figures: str
+
+    @classmethod
+    def of(cls, system: System) -> Self:
+        status = system.http.get(f"{system.plan.layout.url('read_api')}/v1/status") or {}
+        shop = None
+        if not system.plan.other:
+            shop = system.http.get(f"{system.plan.shopify_url}/control/state")
+        return cls(_parts(system), "; ".join([*_freshness(status), *_budget(status, shop or {})]) or "no figures yet")
+
+
+def _parts(system: System) -> list[Part]:
+    addresses = {
+        "nats": system.addresses.nats_url,
+        "postgres": system.plan.layout.url("postgres", "postgresql"),
+        "valkey": system.addresses.redis_url,
+    }
+    return [
+        (
+            process.name.replace("_", "-"),
+            process.state,
+            addresses.get(process.name) or system.plan.layout.url(process.name),
+            system.supervisor.restarts[process.name],
+        )
+        for process in system.supervisor.processes
+    ]
+
+
+def _freshness(status: dict[str, Any]) -> list[str]:
+    said = []
+    visible = status.get("change_to_visible") or {}
+    if visible.get("p50_ms") is not None:
+        said.append(f"webhook to visible p50 {visible['p50_ms']} ms, p99 {visible.get('p99_ms')} ms")
+    if status.get("events") is not None:
+        said.append(f"{status['events']} events")
+    if status.get("degraded"):
+        said.append(f"degraded: {', '.join(map(str, status['degraded']))}")
+    return said
+
+
+def _budget(status: dict[str, Any], shop: dict[str, Any]) -> list[str]:
+    """Ours as the governor knows it, Shopify's own as the simulated one says."""
+    said = []
+    if status.get("budget"):
+        said.append(f"budget {status['budget']}")
+    if bucket := shop.get("bucket"):
+        said.append(f"Shopify's bucket {bucket['currentlyAvailable']:.0f} of {bucket['maximumAvailable']:.0f} points")
+    return said

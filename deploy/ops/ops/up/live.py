@@ -1,0 +1,64 @@
+"""Stay until asked to stop: keep the parts running, and show them."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from typing import Any
+
+from rich.console import Group, RenderableType
+from rich.live import Live
+from rich.table import Table
+from rich.text import Text
+
+from ops import output
+from ops.up.facts import Facts
+from ops.up.startup import Stopping
+from ops.up.system import System
+
+STEP = 0.25  # seconds between looks at the processes
+REFRESH = 1.0  # seconds between pictures
+PLAIN_REFRESH = 30.0  # seconds between lines where nobody watches live
+
+STYLES = {"ready": "green", "starting": "yellow", "down": "red"}
+
+
+def watch(system: System, summary: dict[str, Any], stopping: Stopping, *, live: bool, quiet: bool) -> None:
+    """`live`: a table that renews itself; else lines; nothing at all when `quiet`."""
+    if live:
+        with Live(console=output.console(), auto_refresh=False, transient=False) as screen:
+            _loop(system, stopping, REFRESH, lambda: screen.update(_picture(system, summary), refresh=True))
+        return
+    if quiet:
+        _loop(system, stopping, PLAIN_REFRESH, lambda: None)
+        return
+    for name, value in summary.items():
+        if isinstance(value, str):
+            output.line(f"{name:<16} {value}")
+    output.line("ready; Ctrl-C stops everything")
+    _loop(system, stopping, PLAIN_REFRESH, lambda: output.line(_line(system)))
+
+
+def _loop(system: System, stopping: Stopping, every: float, show: Callable[[], None]) -> None:
+    steps = 0
+    while not stopping.is_set():
+        system.supervisor.step()
+        if steps % round(every / STEP) == 0:
+            show()
+        steps += 1
+        stopping.wait(STEP)
+
+
+def _picture(system: System, summary: dict[str, Any]) -> RenderableType:
+    facts = Facts.of(system)
+    parts = Table(box=None, pad_edge=False, header_style="bold")
+    for column in ("part", "state", "address", "restarts"):
+        parts.add_column(column)
+    for name, state, address, restarts in facts.parts:
+        parts.add_row(name, Text(state, style=STYLES.get(state, "")), address, str(restarts or ""))
+    footer = Text(f"token {summary['token']}\nlogs  {summary['logs']}\nCtrl-C stops everything", style="dim")
+    return Group(Text("Understudy", style="bold"), parts, Text(), Text(facts.figures), footer)
+
+
+def _line(system: System) -> str:
+    facts = Facts.of(system)
+    wrong = [f"{name} {state}" for name, state, _, _ in facts.parts if state != "ready"]
+    return f"{datetime.now(UTC):%H:%M:%S} {facts.figures}" + (f"; {', '.join(wrong)}" if wrong else "")

@@ -1,0 +1,87 @@
+"""How each service is started: its command, its environment, its health address."""
+
+import os
+import sys
+from collections.abc import Mapping
+from pathlib import Path
+
+from ops.up.plan import API_VERSION, SIMULATED_SHOP, Plan
+from sandbox.processes import Process, Ready, answers
+from sandbox.servers import Servers
+from sandbox.servers.ports import LOOPBACK
+
+# Settings of ours that happen to stand in the user's environment mean another installation than this one.
+OURS = ("NATS_", "POSTGRES_", "REDIS_", "SHOPIFY_", "WEBHOOK_", "AUTH_", "CDN_", "SIM_")
+EXACTLY = ("HOST", "PORT", "METRICS_PORT", "WORKERS", "LOG_LEVEL", "LOG_FORMAT")
+
+
+def simulated_shopify(plan: Plan) -> Process:
+    words = ["--host", LOOPBACK, "--port", str(plan.layout.ports["shopify"]), "--shop", SIMULATED_SHOP]
+    words += ["--events", str(plan.events), "--latency", plan.latency, "--allow-http"]
+    # Secrets go by the environment: everybody on the machine can read a command line.
+    secrets = {"SIM_ACCESS_TOKEN": plan.shopify_token, "SIM_CLIENT_SECRET": plan.webhook_secret}
+    return _process(plan, "shopify", ("sandbox.shopify", *words), secrets, answers(f"{plan.shopify_url}/livez"))
+
+
+def migrate(plan: Plan, servers: Servers) -> Process:
+    return _process(plan, "migrate", ("syncer", "migrate"), _servers(servers, "POSTGRES_DSN"))
+
+
+def provision(plan: Plan, servers: Servers) -> Process:
+    return _process(plan, "provision", ("shared.provision",), _servers(servers, "NATS_URL", "NATS_MONITOR_URL"))
+
+
+def webhook_ingest(plan: Plan, servers: Servers) -> Process:
+    settings = _servers(servers, "NATS_URL", "NATS_MONITOR_URL") | {
+        "SHOPIFY_SHOP": plan.shop_domain,
+        "SHOPIFY_API_VERSION": API_VERSION,
+        "SHOPIFY_WEBHOOK_SECRETS": plan.webhook_secret,
+    }
+    return _service(plan, "webhook_ingest", "webhook_ingest", settings)
+
+
+def syncer(plan: Plan, servers: Servers) -> Process:
+    settings = servers.environment() | {
+        "SHOPIFY_SHOP": plan.shop_domain,
+        "SHOPIFY_ADMIN_URL": plan.shopify_url,
+        "SHOPIFY_ACCESS_TOKEN": plan.shopify_token,
+        "SHOPIFY_API_VERSION": API_VERSION,
+        "WEBHOOK_PUBLIC_URL": plan.webhook_url,
+    }
+    return _service(plan, "syncer", "syncer", settings)
+
+
+def read_api(plan: Plan, servers: Servers, room: str) -> Process:
+    """It gets nothing of Shopify's: a read makes no call there."""
+    return _service(plan, room, "read_api", servers.environment() | {"AUTH_STATIC_KEYS": plan.credentials.key_entry})
+
+
+def _service(plan: Plan, room: str, module: str, settings: Mapping[str, str]) -> Process:
+    listen = {"HOST": LOOPBACK, "PORT": str(plan.layout.ports[room])}
+    return _process(
+        plan, room, (module,), {**settings, **listen}, answers(f"{plan.layout.url(room)}/readyz", timeout=4.0)
+    )
+
+
+def _process(
+    plan: Plan, name: str, module: tuple[str, ...], settings: Mapping[str, str], ready: Ready | None = None
+) -> Process:
+    return Process(
+        name,
+        [sys.executable, "-m", *module],
+        log=_log(plan, name),
+        env={**_without_ours(), "LOG_FORMAT": "json", **settings},
+        ready=ready,
+    )
+
+
+def _log(plan: Plan, name: str) -> Path:
+    return plan.logs / f"{name.replace('_', '-')}.log"
+
+
+def _servers(servers: Servers, *names: str) -> dict[str, str]:
+    return {name: value for name, value in servers.environment().items() if name in names}
+
+
+def _without_ours() -> dict[str, str | None]:
+    return {name: None for name in os.environ if name.startswith(OURS) or name in EXACTLY}

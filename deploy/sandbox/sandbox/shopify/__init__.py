@@ -1,0 +1,1 @@
+"""A simulated Shopify: the Admin GraphQL API and its webhooks over HTTP, refusing what the real one refuses."""

@@ -1,0 +1,149 @@
+"""Shopify's own doors: the Admin GraphQL API and the client credentials grant, with their knobs of misbehaviour."""
+
+import asyncio
+import hmac
+import random
+import re
+import secrets
+from collections import Counter
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from typing import Any
+from urllib.parse import parse_qs
+
+import orjson
+from starlette.requests import Request
+from starlette.responses import Response
+from starlette.routing import Route
+
+from sandbox.shopify.executor import Executor, Prepared
+from sandbox.shopify.knobs import Knobs
+from sandbox.shopify.settings import ShopifySettings
+
+TOKEN_LIFETIME = 86_399  # seconds, as Shopify says
+UNAUTHORIZED = {"errors": "[API] Invalid API key or access token (unrecognized login or wrong password)"}
+VERSION = re.compile(r"\d{4}-(01|04|07|10)|unstable")
+MAX_BODY = 10 * 1024 * 1024  # bytes
+
+
+@dataclass(slots=True)
+class Tokens:
+    """The static token, and those handed out by the grant until they expire. `clock` is monotonic seconds."""
+
+    static: str
+    clock: Callable[[], float]
+    issued: dict[str, float] = field(default_factory=dict)
+    revoked: bool = False
+
+    def accepts(self, token: str) -> bool:
+        if self.revoked:
+            return False
+        now = self.clock()
+        self.issued = {known: until for known, until in self.issued.items() if until > now}
+        return hmac.compare_digest(token.encode(), self.static.encode()) or token in self.issued
+
+    def issue(self) -> str:
+        token = f"shpat_{secrets.token_hex(16)}"
+        self.issued[token] = self.clock() + TOKEN_LIFETIME
+        self.revoked = False
+        return token
+
+
+@dataclass(slots=True)
+class Admin:
+    settings: ShopifySettings
+    executor: Executor
+    tokens: Tokens
+    knobs: Callable[[], Knobs]
+    chance: random.Random
+    counts: Counter[str] = field(default_factory=Counter)
+
+    def routes(self) -> list[Route]:
+        return [
+            Route("/admin/api/{version}/graphql.json", self.graphql, methods=["POST"]),
+            Route("/admin/oauth/access_token", self.access_token, methods=["POST"]),
+        ]
+
+    async def graphql(self, request: Request) -> Response:  # noqa: PLR0911 - one guard a gate
+        """One GraphQL request through every gate that Shopify has, in its order."""
+        self.counts["requests"] += 1
+        if not VERSION.fullmatch(request.path_params["version"]):
+            return self._answer({"errors": "Not Found"}, 404)
+        if not self.tokens.accepts(request.headers.get("X-Shopify-Access-Token", "")):
+            self.counts["unauthorized"] += 1
+            return self._answer(UNAUTHORIZED, 401)
+        knobs = self.knobs()
+        if self.chance.random() < knobs.error_share:
+            self.counts["server_errors"] += 1
+            return self._answer({"errors": "Internal Server Error"}, knobs.error_status)
+        asked = _asked(await request.body())
+        if asked is None:
+            return self._answer({"errors": {"query": "Required parameter missing or invalid"}}, 400)
+        prepared = self.executor.prepare(asked["query"], asked.get("variables"), asked.get("operationName"))
+        if not isinstance(prepared, Prepared):
+            self.counts["invalid"] += 1
+            return self._answer(prepared)
+        if refusal := self.executor.admit(prepared, knobs):
+            return self._answer(refusal)
+        debug = request.headers.get("Shopify-GraphQL-Cost-Debug") == "1"
+        answer = await self._slowly(prepared, knobs, debug=debug)
+        if self.chance.random() < knobs.lost_answer_share:
+            self.counts["lost_answers"] += 1
+            await asyncio.sleep(knobs.lost_answer_seconds)
+            return self._answer({"errors": "Bad Gateway"}, 502)
+        return self._answer(answer)
+
+    async def _slowly(self, prepared: Prepared, knobs: Knobs, *, debug: bool) -> dict[str, Any]:
+        """Half of the latency lies before the effect, half after it: a caller that gives up can't know which."""
+        half = self.chance.uniform(knobs.latency_min, max(knobs.latency_min, knobs.latency_max)) / 2
+        idempotency = self.executor.backstage.idempotency
+        held = idempotency.hold(self.executor.idempotency_keys(prepared))
+        try:
+            if half:
+                await asyncio.sleep(half)
+            answer = await self.executor.run(prepared, held, knobs, debug=debug)
+            if half:
+                await asyncio.sleep(half)
+        finally:
+            idempotency.release(held)
+        return answer
+
+    async def access_token(self, request: Request) -> Response:
+        """The client credentials grant: JSON or form."""
+        form = _form(await request.body(), request.headers.get("Content-Type", ""))
+        if form.get("grant_type") != "client_credentials":
+            return self._answer({"error": "unsupported_grant_type"}, 400)
+        known = hmac.compare_digest(str(form.get("client_id", "")).encode(), self.settings.client_id.encode())
+        secret = self.settings.client_secret.get_secret_value().encode()
+        if not known or not hmac.compare_digest(str(form.get("client_secret", "")).encode(), secret):
+            self.counts["unauthorized"] += 1
+            return self._answer({"error": "invalid_client"}, 401)
+        token = self.tokens.issue()
+        return self._answer({"access_token": token, "scope": self.settings.scopes, "expires_in": TOKEN_LIFETIME})
+
+    def _answer(self, body: Any, status: int = 200) -> Response:
+        headers = {"X-Shopify-API-Version": self.settings.api_version}
+        return Response(orjson.dumps(body), status, headers, "application/json; charset=utf-8")
+
+
+def _asked(raw: bytes) -> dict[str, Any] | None:
+    """The request's JSON object; None when it is none, or has no query."""
+    if len(raw) > MAX_BODY:
+        return None
+    try:
+        asked = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return None
+    if not isinstance(asked, dict) or not isinstance(asked.get("query"), str):
+        return None
+    return asked if isinstance(asked.get("variables") or {}, dict) else None
+
+
+def _form(raw: bytes, content_type: str) -> dict[str, Any]:
+    if "json" not in content_type:
+        return {name: values[-1] for name, values in parse_qs(raw.decode("utf-8", "replace")).items()}
+    try:
+        found = orjson.loads(raw)
+    except orjson.JSONDecodeError:
+        return {}
+    return found if isinstance(found, dict) else {}

@@ -1,0 +1,121 @@
+"""Put the simulated Shopify together: one shop, its API, its webhooks, its control room."""
+
+import random
+import time
+from collections.abc import AsyncIterator, Callable
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from datetime import UTC, datetime
+
+from fastapi import FastAPI
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+
+from sandbox.shopify.admin import Admin, Tokens
+from sandbox.shopify.bucket import Bucket
+from sandbox.shopify.context import Backstage
+from sandbox.shopify.control import Control
+from sandbox.shopify.courier import Courier
+from sandbox.shopify.executor import Executor
+from sandbox.shopify.idempotency import Idempotency
+from sandbox.shopify.knobs import Knobs
+from sandbox.shopify.resolvers import offset_minutes
+from sandbox.shopify.seeding import furnish, seed_events
+from sandbox.shopify.settings import ShopifySettings
+from sandbox.shopify.shapes import ShopIdentity
+from sandbox.shopify.shop import Happening, Shop
+from sandbox.shopify.subscriptions import Subscriptions
+from sandbox.shopify.traffic import Traffic
+from sandbox.shopify.webhooks import Webhooks
+
+
+@dataclass(slots=True)
+class KnobBoard:
+    """The set of knobs in force."""
+
+    now: Knobs
+
+    def read(self) -> Knobs:
+        return self.now
+
+
+def create_app(settings: ShopifySettings) -> FastAPI:
+    """An ASGI app whose shop lives in its memory: one worker only."""
+    board = KnobBoard(settings.knobs)
+    chance = random.Random(settings.seed)  # noqa: S311 - luck, not secrets
+    webhooks, shop = _shop(settings, board, chance)
+    bucket = Bucket(settings.knobs.bucket_size, settings.knobs.restore_rate, time.monotonic)
+    idempotency = Idempotency(utc_now)
+    backstage = Backstage(shop, webhooks.subscriptions, webhooks, idempotency, settings.api_version)
+    tokens = Tokens(settings.access_token.get_secret_value(), time.monotonic)
+    admin = Admin(settings, Executor(backstage, bucket), tokens, board.read, chance)
+    traffic = Traffic(shop, chance)
+    turn = _turner(board, shop, bucket)
+    turn(settings.knobs)
+
+    @asynccontextmanager
+    async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
+        await webhooks.courier.start()
+        yield
+        await traffic.stop()
+        await webhooks.courier.stop()
+
+    app = FastAPI(title="Simulated Shopify", version=settings.api_version, lifespan=lifespan)
+    app.router.routes.extend([*admin.routes(), Route("/livez", livez)])
+    app.include_router(Control(shop, admin, webhooks, traffic, turn).router())
+    return app
+
+
+def _shop(settings: ShopifySettings, board: KnobBoard, chance: random.Random) -> tuple[Webhooks, Shop]:
+    """The shop and its webhooks, which need each other."""
+    identity = ShopIdentity(
+        name=settings.shop,
+        domain=f"{settings.shop}.myshopify.com",
+        currency=settings.currency,
+        timezone=settings.timezone,
+        offset_minutes=offset_minutes(settings.timezone, utc_now()),
+    )
+    listeners: list[Callable[[Happening], None]] = []
+
+    def tell(happening: Happening) -> None:
+        for listener in listeners:
+            listener(happening)
+
+    shop = Shop(identity, utc_now, tell)
+    furnish(shop)
+    seed_events(shop, settings.events, settings.seed)
+    subscriptions = Subscriptions(shop.numbers, settings.api_version, allow_http=settings.allow_http)
+    courier = Courier(
+        secret=settings.client_secret.get_secret_value().encode(),
+        knobs=board.read,
+        chance=chance,
+        gone=subscriptions.forget,
+        count_failure=subscriptions.count_failure,
+        concurrency=settings.webhook_concurrency,
+        queue=settings.webhook_queue,
+        log_length=settings.log_length,
+    )
+    webhooks = Webhooks(identity, subscriptions, courier)
+    listeners.append(webhooks.on_happening)
+    return webhooks, shop
+
+
+def _turner(board: KnobBoard, shop: Shop, bucket: Bucket) -> Callable[[Knobs], None]:
+    def turn(knobs: Knobs) -> None:
+        board.now = knobs
+        shop.rules.inventory_bumps_product = knobs.inventory_bumps_product
+        shop.rules.metafields_bump_product = knobs.metafields_bump_product
+        shop.rules.no_op_update_fires = knobs.no_op_update_fires
+        if (knobs.bucket_size, knobs.restore_rate) != (bucket.maximum, bucket.restore_rate):
+            bucket.limit(knobs.bucket_size, knobs.restore_rate)
+
+    return turn
+
+
+async def livez(_request: Request) -> PlainTextResponse:
+    return PlainTextResponse("ok")
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)

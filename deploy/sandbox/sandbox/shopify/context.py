@@ -1,0 +1,70 @@
+"""What a resolver may reach: the shop, the subscriptions, and what belongs to this one request."""
+
+from dataclasses import dataclass, field
+from typing import Any, TypeAlias
+
+from graphql import GraphQLResolveInfo
+
+from sandbox.shopify.gids import parse_gid
+from sandbox.shopify.idempotency import Idempotency
+from sandbox.shopify.knobs import Knobs
+from sandbox.shopify.refusals import invalid_id
+from sandbox.shopify.shop import Shop
+from sandbox.shopify.subscriptions import Subscriptions
+from sandbox.shopify.webhooks import Webhooks
+
+
+@dataclass(slots=True)
+class Operation:
+    """An asynchronous product operation; here it is complete before anyone can ask."""
+
+    id: int
+    kind: str  # ProductSetOperation | ProductDeleteOperation
+    product_id: int | None
+    deleted_product_id: int | None = None
+
+
+@dataclass(slots=True)
+class Backstage:
+    """Everything that outlives a request."""
+
+    shop: Shop
+    subscriptions: Subscriptions
+    webhooks: Webhooks
+    idempotency: Idempotency
+    api_version: str
+    operations: dict[int, Operation] = field(default_factory=dict)
+
+
+@dataclass(slots=True)
+class Request:
+    """GraphQL's context value: one for each request."""
+
+    backstage: Backstage
+    knobs: Knobs
+    held_keys: frozenset[str] = frozenset()
+    search: list[dict[str, Any]] = field(default_factory=list)
+
+    @property
+    def shop(self) -> Shop:
+        return self.backstage.shop
+
+
+Info: TypeAlias = GraphQLResolveInfo[Request]
+
+
+def request_of(info: Info) -> Request:
+    return info.context
+
+
+def number_of(text: str, kind: str) -> int:
+    """The number in a global id of this kind.
+
+    Raises:
+        GraphQLError: RESOURCE_NOT_FOUND, as Shopify answers a malformed id or one of another kind.
+
+    """
+    found = parse_gid(text)
+    if found is None or found.kind != kind:
+        raise invalid_id(text)
+    return found.number

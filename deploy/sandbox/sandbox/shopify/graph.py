@@ -1,0 +1,134 @@
+"""The executable schema: the pruned SDL with a resolver on every field; what is not simulated says so."""
+
+from collections.abc import Callable
+from datetime import UTC, datetime
+from decimal import Decimal, InvalidOperation
+from importlib.resources import files
+from typing import Any
+
+from graphql import (
+    GraphQLError,
+    GraphQLField,
+    GraphQLInterfaceType,
+    GraphQLObjectType,
+    GraphQLScalarType,
+    GraphQLSchema,
+    GraphQLUnionType,
+    build_schema,
+)
+
+from sandbox.shopify.context import Info
+from sandbox.shopify.mutations import MUTATIONS
+from sandbox.shopify.refusals import not_simulated
+from sandbox.shopify.resolvers import PLAIN_TYPES, QUERY, TYPES, Resolver, kind_of, money
+
+
+def read_schema() -> GraphQLSchema:
+    """The pruned copy of Shopify's schema, not executable."""
+    return build_schema(files("sandbox.shopify").joinpath("schema.graphql").read_text(), assume_valid=True)
+
+
+def executable_schema() -> GraphQLSchema:
+    schema = read_schema()
+    for type_ in schema.type_map.values():
+        if type_.name.startswith("__"):
+            continue
+        match type_:
+            case GraphQLObjectType():
+                for name, field in type_.fields.items():
+                    field.resolve = _resolver(type_.name, name, field)
+            case GraphQLInterfaceType() | GraphQLUnionType():
+                type_.resolve_type = kind_of
+            case GraphQLScalarType():
+                _coerce(type_)
+            case _:
+                pass
+    return schema
+
+
+def _resolver(type_name: str, name: str, _field: GraphQLField) -> Resolver:
+    if type_name == "QueryRoot":
+        found = QUERY.get(name)
+    elif type_name == "Mutation":
+        found = MUTATIONS.get(name)
+    elif type_name.endswith("Connection"):
+        found = {"nodes": _attribute("nodes"), "edges": _attribute("edges"), "pageInfo": _attribute("page_info")}[name]
+    elif type_name.endswith("Edge"):
+        found = _attribute(name)
+    elif type_name == "PageInfo":
+        found = _attribute("".join(f"_{c.lower()}" if c.isupper() else c for c in name))
+    elif type_name in PLAIN_TYPES or type_name.endswith(("Payload", "UserError")):
+        found = _key(type_name, name)
+    else:
+        found = TYPES.get(type_name, {}).get(name)
+    return found or _absent(f"{type_name}.{name}")
+
+
+def _attribute(name: str) -> Resolver:
+    return lambda source, _info, **_: getattr(source, name)
+
+
+def _key(type_name: str, name: str) -> Resolver:
+    def resolve(source: dict[str, Any], _info: Info, **_: Any) -> Any:
+        if name not in source:
+            raise not_simulated(f"{type_name}.{name}")
+        return source[name]
+
+    return resolve
+
+
+def _absent(what: str) -> Resolver:
+    def resolve(_source: Any, _info: Info, **_: Any) -> Any:
+        raise not_simulated(what)
+
+    return resolve
+
+
+def _coerce(scalar: GraphQLScalarType) -> None:
+    out, into = SCALARS.get(scalar.name, (None, None))
+    if out:
+        scalar.coerce_output_value = out
+    if into:
+        scalar.coerce_input_value = into
+
+
+def print_time(at: Any) -> str:
+    """`2026-11-22T20:44:00Z`: whole seconds, UTC."""
+    if not isinstance(at, datetime):
+        return str(at)
+    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+
+
+def parse_time(value: Any) -> datetime:
+    try:
+        at = datetime.fromisoformat(value)
+    except (TypeError, ValueError) as error:
+        raise GraphQLError(f"Invalid DateTime '{value}'") from error
+    return at if at.tzinfo else at.replace(tzinfo=UTC)
+
+
+def parse_decimal(value: Any) -> Decimal:
+    """Money and Decimal: a string or a number."""
+    try:
+        found = Decimal(str(value))
+    except InvalidOperation as error:
+        raise GraphQLError(f"Could not coerce value {value!r} to Decimal") from error
+    if isinstance(value, bool) or not found.is_finite():
+        raise GraphQLError(f"Could not coerce value {value!r} to Decimal")
+    return found
+
+
+def parse_url(value: Any) -> str:
+    if not isinstance(value, str):
+        raise GraphQLError(f"Invalid url '{value}'")
+    if value and "://" not in value:
+        raise GraphQLError(f"Invalid url '{value}', missing scheme")
+    return value
+
+
+SCALARS: dict[str, tuple[Callable[[Any], Any] | None, Callable[[Any], Any] | None]] = {
+    "DateTime": (print_time, parse_time),
+    "Money": (money, parse_decimal),
+    "Decimal": (lambda amount: str(amount.normalize() if amount else Decimal("0.0")), parse_decimal),
+    "URL": (None, parse_url),
+}

@@ -1,0 +1,47 @@
+"""Every misbehaviour that can be turned on while the simulation runs, with its harmless default."""
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Seconds = Annotated[float, Field(ge=0, le=3600)]
+
+
+class Knobs(BaseModel):
+    """One frozen set; changing a knob makes a new set. Where Shopify is undocumented, the default is the likelier."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid")
+
+    # The Admin API
+    latency_min: Seconds = Field(0, description="Each answer takes at least this many seconds; half before its effect.")
+    latency_max: Seconds = Field(0, description="... and at most this many.")
+    error_share: Share = Field(0, description="Share of requests answered `error_status`, before any effect.")
+    error_status: Literal[500, 502, 503, 504] = 503
+    lost_answer_share: Share = Field(0, description="Share of requests that take effect and are then answered 502.")
+    lost_answer_seconds: Seconds = Field(10, description="How long such a request hangs before its 502.")
+    bucket_size: float = Field(2000, gt=0, description="Cost points; a cut keeps what was spent.")
+    restore_rate: float = Field(100, gt=0, description="Cost points restored each second.")
+    max_query_cost: int = Field(1000, gt=0)
+    refused_call_consumes_key: bool = Field(False, description="Whether userErrors use up an @idempotent key.")
+
+    # Webhooks on their way
+    webhook_loss_share: Share = Field(0, description="Share of deliveries never sent.")
+    webhook_duplicate_share: Share = Field(0, description="Share of deliveries sent twice, same id and bytes.")
+    webhook_duplicate_delay: Seconds = Field(0, description="The second copy comes up to this many seconds later.")
+    webhook_delay_min: Seconds = 0
+    webhook_delay_max: Seconds = 0
+    webhook_reorder_window: Seconds = Field(0, description="Each delivery waits a random time up to this.")
+    webhook_timeout: Seconds = Field(5, description="For the whole answer; Shopify waits 5 s.")
+    webhook_retry_scale: float = Field(1, gt=0, le=1, description="1 spreads the 8 retries over 4 hours.")
+    webhook_new_id_on_retry: bool = False
+    webhook_removal_counts: Literal["delivery", "subscription"] = Field(
+        "delivery", description="Whether the 8 failures in a row are one delivery's retries or any attempts."
+    )
+
+    # Webhooks' contents and causes
+    webhook_variant_metafields: bool = Field(False, description="Variant metafields ride in products/* bodies.")
+    webhook_typed_metafield_values: bool = Field(False, description="Numbers and booleans instead of strings.")
+    inventory_bumps_product: bool = Field(True, description="Inventory writes bump updated_at, fire products/update.")
+    metafields_bump_product: bool = Field(True, description="metafieldsSet does.")
+    no_op_update_fires: bool = Field(False, description="An update that changes nothing does.")

@@ -1,0 +1,1 @@
+"""Serves events and tickets from the projections, never from Shopify."""

@@ -1,0 +1,7 @@
+"""`python -m read_api`: serve until SIGTERM."""
+
+from read_api.settings import ReadApiSettings
+from shared.serving import serve
+
+if __name__ == "__main__":
+    serve("read_api.app:create_app", ReadApiSettings())

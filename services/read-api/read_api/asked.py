@@ -1,0 +1,59 @@
+"""Read what was asked from the URL, strictly: whatever is not understood is refused, so nobody mints cache keys."""
+
+import re
+from collections import Counter
+from typing import Annotated
+
+from fastapi import Path, Request
+
+from read_api.audience import Audience
+from read_api.cursor import MAX_ID, InvalidCursor
+from read_api.parameters import ListParameters, Question, ask
+from shared.problems import Problem
+
+DIGITS = re.compile(r"[0-9]+")
+CANONICAL_ID = re.compile(r"[1-9][0-9]{0,18}")
+MAX_HANDLE = 255  # characters, Shopify's own limit
+CONTROL = re.compile(r"[\x00-\x1f\x7f]")
+
+EventId = Annotated[str, Path(description="Shopify's product id.", pattern="^[0-9]+$", examples=["8012345678901"])]
+Handle = Annotated[str, Path(description="The event's handle, as in its URL.", examples=["jazz-night"])]
+
+
+def event_id(event_id: EventId) -> int:
+    """Raises Problem: 404 for digits that are no id (0, leading zeros, above 64 bits)."""
+    if CANONICAL_ID.fullmatch(event_id) is None or int(event_id) > MAX_ID:
+        raise Problem(404, "There is no such event.")
+    return int(event_id)
+
+
+def handle(handle: Handle) -> str:
+    """Raises Problem: 404 for what can be no handle."""
+    if len(handle) > MAX_HANDLE or CONTROL.search(handle):
+        raise Problem(404, "There is no such event.")
+    return handle
+
+
+def nothing(request: Request) -> None:
+    """For routes without parameters."""
+    _refuse("This address takes no parameters.", list(request.query_params.keys()))
+
+
+def once(request: Request) -> None:
+    """For lists: which of two values is meant?"""
+    counted = Counter(name for name, _ in request.query_params.multi_items())
+    _refuse("Each parameter can be given once.", [name for name, times in counted.items() if times > 1])
+
+
+def question(audience: Audience, parameters: ListParameters) -> Question:
+    """Raises Problem when the cursor belongs to another question."""
+    try:
+        return ask(audience, parameters)
+    except InvalidCursor as error:
+        detail = "The cursor is not one of this list: its filters and sort must be those of the page before."
+        raise Problem(400, detail, extensions={"errors": [{"detail": str(error), "query": "cursor"}]}) from error
+
+
+def _refuse(detail: str, names: list[str]) -> None:
+    if names:
+        raise Problem(400, detail, extensions={"errors": [{"detail": detail, "query": name} for name in names]})

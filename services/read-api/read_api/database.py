@@ -1,0 +1,81 @@
+"""PostgreSQL, as far as read-api may see it: SELECTs, from a pool that comes when PostgreSQL does."""
+
+import asyncio
+from typing import Any
+
+import asyncpg
+import structlog
+
+from read_api.listing import SQL, numbered
+from shared.errors import UnderstudyError
+from shared.postgres import ACQUIRE_TIMEOUT, READER_ROLE, PostgresUnavailable, answering, connect
+from shared.settings import PostgresSettings
+
+log = structlog.get_logger()
+
+FIRST_PAUSE = 0.25  # seconds between two attempts to connect; doubles
+LONGEST_PAUSE = 3.0  # seconds
+
+
+class NotMigrated(PostgresUnavailable):
+    """The database has no projections yet; run `understudy migrate`."""
+
+
+class Database:
+    """`start` returns at once; until the pool stands, every read raises PostgresUnavailable."""
+
+    def __init__(self, settings: PostgresSettings) -> None:
+        self._settings = settings
+        self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+        self._reason = "not connected yet"
+        self._connecting: asyncio.Task[None] | None = None
+
+    def start(self) -> None:
+        self._connecting = asyncio.create_task(self._until_connected(), name="connect to PostgreSQL")
+
+    async def close(self) -> None:
+        if self._connecting is not None:
+            self._connecting.cancel()
+            await asyncio.wait((self._connecting,))
+        if self._pool is not None:
+            self._pool.terminate()  # what is in flight was answered before the lifespan ended
+
+    async def rows(self, query: str, **values: Any) -> list[asyncpg.Record]:
+        """The rows of one statement with `:names`. Raises PostgresUnavailable."""
+        text, arguments = numbered(query, values)
+        return await self.fetch(text, arguments)
+
+    async def fetch(self, text: str, arguments: list[Any]) -> list[asyncpg.Record]:
+        """The rows of one statement. Raises PostgresUnavailable."""
+        if self._pool is None:
+            raise PostgresUnavailable(self._reason)
+        try:
+            async with answering(), self._pool.acquire(timeout=ACQUIRE_TIMEOUT) as connection:
+                rows: list[asyncpg.Record] = await connection.fetch(text, *arguments)
+        except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError, asyncpg.InsufficientPrivilegeError) as error:
+            raise NotMigrated from error
+        return rows
+
+    async def problem(self) -> str | None:
+        """Why it can't be read from, or None."""
+        try:
+            return None if await self.rows(SQL.ready) else str(NotMigrated())
+        except UnderstudyError as error:
+            return str(error)
+
+    async def step(self) -> bool:
+        """Try to connect once. False: not now; `problem` says why."""
+        try:
+            self._pool = await connect(self._settings, "read-api", role=READER_ROLE)
+        except Exception as error:  # noqa: BLE001 (a role that is not there yet, a name that does not resolve: try again)
+            self._reason = str(error) or repr(error)
+            return False
+        return True
+
+    async def _until_connected(self) -> None:
+        pause = FIRST_PAUSE
+        while not await self.step():
+            log.warning("postgres.away", error=self._reason)
+            await asyncio.sleep(pause)
+            pause = min(pause * 2, LONGEST_PAUSE)
+        log.info("postgres.connected")

@@ -1,0 +1,220 @@
+"""The shapes of all answers, for OpenAPI. They describe; the syncer renders."""
+
+from datetime import datetime
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field
+
+Digits = Annotated[str, Field(pattern=r"^[1-9][0-9]*$", description="Digits; JavaScript numbers would lose some.")]
+Money = Annotated[str, Field(pattern=r"^[0-9]+\.[0-9]{2,3}$", description="In the event's currency.")]
+Availability = Literal["available", "few_left", "sold_out"]
+Status = Literal["active", "draft", "archived", "unlisted"]
+
+VENUE: dict[str, Any] = {"name": "Blue Hall", "address": None, "city": "Berlin", "country": "DE"}
+TICKET: dict[str, Any] = {
+    "id": "4412345678901", "name": "Standing", "type": None, "price": "25.00", "compare_at_price": None,
+    "status": "on_sale", "availability": "available", "available": 100, "max_per_order": 10, "position": 1,
+}  # fmt: skip
+LOCATION: dict[str, Any] = {"location_id": "91", "available": 100, "committed": 3, "on_hand": 103}
+MANAGE_TICKET: dict[str, Any] = TICKET | {
+    "sku": "JAZZ-ST", "capacity": 200, "capacity_source": "metafield", "sold": 100, "visible": True,
+    "inventory_item_id": "4712345678901", "locations": [LOCATION],
+}  # fmt: skip
+ITEM: dict[str, Any] = {
+    "id": "8012345678901", "handle": "jazz-night", "title": "Jazz Night", "subtitle": None, "status": "active",
+    "category": "music", "tags": ["jazz"], "organizer": "Blue Hall",
+    "images": [{"url": "https://cdn.example.com/jazz.jpg", "alt": None}],
+    "starts_at": "2026-12-01T19:00:00Z", "ends_at": None, "timezone": "Europe/Berlin", "venue": VENUE,
+    "currency": "EUR", "price_min": "25.00", "price_max": "60.00", "availability": "available",
+    "created_at": "2026-10-01T08:00:00Z", "updated_at": "2026-11-02T09:30:00Z", "revision": 17,
+}  # fmt: skip
+EVENT: dict[str, Any] = ITEM | {"description_html": "<p>…</p>", "available": 377, "tickets": [TICKET]}
+MANAGE_ITEM: dict[str, Any] = ITEM | {"capacity": 500, "data_complete": True}
+MANAGE_EVENT: dict[str, Any] = EVENT | {
+    "tickets": [MANAGE_TICKET], "capacity": 500, "sold": 123, "data_complete": True,
+    "synced_at": "2026-11-02T09:30:01Z",
+}  # fmt: skip
+
+
+class _Shape(BaseModel):
+    model_config = ConfigDict(extra="forbid")
+
+
+class Venue(_Shape):
+    name: str | None
+    address: str | None
+    city: str | None
+    country: str | None
+
+
+class Image(_Shape):
+    url: str
+    alt: str | None
+
+
+class Ticket(_Shape):
+    id: Digits
+    name: str
+    type: str | None
+    price: Money
+    compare_at_price: Money | None
+    status: Literal["on_sale", "sold_out", "hidden"]
+    availability: Availability
+    available: int | None = Field(description="Null: not counted, never sells out.")
+    max_per_order: int | None
+    position: int
+
+
+class Location(_Shape):
+    location_id: Digits
+    available: int | None
+    committed: int | None
+    on_hand: int | None
+
+
+class ManageTicket(Ticket):
+    sku: str | None
+    capacity: int | None
+    capacity_source: Literal["metafield", "observed"] | None
+    sold: int | None
+    visible: bool
+    inventory_item_id: Digits | None
+    locations: list[Location]
+
+
+class Item(_Shape):
+    """An event as a list shows it. Exact counts are in the event, so that a sale leaves the lists as they are."""
+
+    model_config = ConfigDict(json_schema_extra={"examples": [ITEM]})
+
+    id: Digits
+    handle: str
+    title: str
+    subtitle: str | None
+    status: Status
+    category: str | None
+    tags: list[str]
+    organizer: str | None
+    images: list[Image]
+    starts_at: datetime | None
+    ends_at: datetime | None
+    timezone: str | None
+    venue: Venue
+    currency: str | None
+    price_min: Money | None
+    price_max: Money | None
+    availability: Availability
+    created_at: datetime | None
+    updated_at: datetime
+    revision: int = Field(ge=1, description="Grows with every change that readers can see. In a list: that lists show.")
+
+
+class Event(Item):
+    model_config = ConfigDict(json_schema_extra={"examples": [EVENT]})
+
+    description_html: str
+    available: int | None = Field(description="Tickets left; null when some are not counted.")
+    tickets: list[Ticket]
+
+
+class ManageItem(Item):
+    model_config = ConfigDict(json_schema_extra={"examples": [MANAGE_ITEM]})
+
+    capacity: int | None
+    data_complete: bool = Field(description="False: something is missing and is being read from Shopify.")
+
+
+class ManageEvent(Item):
+    model_config = ConfigDict(json_schema_extra={"examples": [MANAGE_EVENT]})
+
+    description_html: str
+    available: int | None
+    tickets: list[ManageTicket]
+    capacity: int | None
+    sold: int | None
+    data_complete: bool
+    synced_at: datetime
+
+
+NextCursor = Annotated[str | None, Field(description="For the next page, with the same filters; null on the last.")]
+
+
+class Page(_Shape):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"events": [ITEM], "next_cursor": None}]})
+
+    events: list[Item]
+    next_cursor: NextCursor
+
+
+class ManagePage(_Shape):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"events": [MANAGE_ITEM], "next_cursor": None}]})
+
+    events: list[ManageItem]
+    next_cursor: NextCursor
+
+
+class Tickets(_Shape):
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"event_id": "8012345678901", "tickets": [TICKET], "revision": 17}]}
+    )
+
+    event_id: Digits
+    tickets: list[Ticket]
+    revision: int
+
+
+class ManageTickets(_Shape):
+    model_config = ConfigDict(
+        json_schema_extra={"examples": [{"event_id": "8012345678901", "tickets": [MANAGE_TICKET], "revision": 17}]}
+    )
+
+    event_id: Digits
+    tickets: list[ManageTicket]
+    revision: int
+
+
+class Category(_Shape):
+    name: str
+    count: int = Field(ge=1, description="Active events in it.")
+
+
+class Categories(_Shape):
+    model_config = ConfigDict(json_schema_extra={"examples": [{"categories": [{"name": "music", "count": 12}]}]})
+
+    categories: list[Category]
+
+
+class ChangeToVisible(_Shape):
+    """Milliseconds from a change that came in to its being readable: the last five minutes, as this process heard."""
+
+    p50: float | None
+    p99: float | None
+    max: float | None
+    samples: int
+
+
+class Backfill(_Shape):
+    started_at: datetime
+    finished_at: datetime | None
+    products: int = Field(description="Read so far.")
+    expected: int | None = Field(description="Shopify's own count when it began.")
+    failed: bool
+
+
+class Shopify(_Shape):
+    budget_left: float | None = Field(description="Points; null when this service doesn't know.")
+
+
+class LiveStatus(_Shape):
+    """Null: not known now, or never happened yet."""
+
+    change_to_visible_ms: ChangeToVisible
+    events: int | None = Field(description="Active events.")
+    incomplete: int | None = Field(description="Events of which something is still being read from Shopify.")
+    last_change_at: datetime | None
+    refetches_pending: int | None
+    backfill: Backfill | None
+    last_reconcile: datetime | None
+    drift: int | None
+    shopify: Shopify
+    degraded: list[Literal["postgres", "redis", "nats"]] = Field(description="What this service does without now.")

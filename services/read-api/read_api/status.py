@@ -1,0 +1,78 @@
+"""Is the data live? One small document, made at most once a second."""
+
+import time
+from typing import Any
+
+import orjson
+
+from read_api.circuit import Circuit
+from read_api.coalescer import Coalescer
+from read_api.database import Database
+from read_api.feed import Feed
+from read_api.listing import SQL
+from read_api.visibility import Visibility
+from shared.errors import Unavailable
+
+MAX_AGE = 1.0  # seconds that one status is given to everyone who asks
+MILLISECONDS = 1000
+UNKNOWN = {"events": None, "incomplete": None, "last_change_at": None, "refetches_pending": None}
+
+
+class StatusBoard:
+    """Answers whatever is down; what can't be known then is null."""
+
+    def __init__(self, database: Database, circuit: Circuit, feed: Feed, visibility: Visibility) -> None:
+        self._database = database
+        self._circuit = circuit
+        self._feed = feed
+        self._visibility = visibility
+        self._coalescer: Coalescer[bytes] = Coalescer(max_loads=1, max_waiters=10_000)
+        self._made: tuple[float, bytes] | None = None
+
+    async def read(self) -> bytes:
+        """JSON. Raises Overloaded."""
+        if self._made is not None and time.monotonic() - self._made[0] < MAX_AGE:
+            return self._made[1]
+        return (await self._coalescer.join("status", self._make))[0]
+
+    async def close(self) -> None:
+        await self._coalescer.close()
+
+    async def _make(self) -> bytes:
+        projections = await self._projections()
+        fresh = self._visibility.summary()
+        body = orjson.dumps(
+            {
+                "change_to_visible_ms": {
+                    "p50": _milliseconds(fresh.p50),
+                    "p99": _milliseconds(fresh.p99),
+                    "max": _milliseconds(fresh.longest),
+                    "samples": fresh.samples,
+                },
+                **(projections or {**UNKNOWN, "backfill": None}),
+                "last_reconcile": None,
+                "drift": None,
+                "shopify": {"budget_left": None},
+                "degraded": self._degraded(postgres=projections is not None),
+            },
+            option=orjson.OPT_UTC_Z | orjson.OPT_OMIT_MICROSECONDS,
+        )
+        self._made = (time.monotonic(), body)
+        return body
+
+    async def _projections(self) -> dict[str, Any] | None:
+        """None when PostgreSQL is away."""
+        try:
+            counted = await self._database.rows(SQL.status)
+            backfills = await self._database.rows(SQL.last_backfill)
+        except Unavailable:
+            return None
+        return {**dict(counted[0]), "backfill": dict(backfills[0]) if backfills else None}
+
+    def _degraded(self, *, postgres: bool) -> list[str]:
+        parts = {"postgres": postgres, "redis": self._circuit.closed, "nats": self._feed.live}
+        return [name for name, well in parts.items() if not well]
+
+
+def _milliseconds(seconds: float | None) -> float | None:
+    return None if seconds is None else round(seconds * MILLISECONDS, 1)

@@ -1,0 +1,97 @@
+"""Tell readers what they must no longer show: raise the tags in Redis, then announce on PROJECTIONS.
+
+In this order, after the commit: who hears the announcement finds Redis raised and PostgreSQL committed. A crash in
+between leaves the change unacknowledged, and its redelivery says all of it once more; the tag's revision absorbs it.
+"""
+
+from collections.abc import Iterable
+from datetime import datetime
+
+import structlog
+
+from shared.bus import Bus
+from shared.contracts import EventProjectedV1
+from shared.postgres import Connection, queries, transaction
+from shared.tags import EVENTS, RedisUnavailable, Tags, event_tag
+from syncer import metrics
+from syncer.store import Projected, Store
+
+log = structlog.get_logger()
+SQL = queries("syncer")
+
+RECENT = 120.0  # seconds before a (re)connection whose raises may have been lost with the old one
+RELAYED_AT_ONCE = 500  # tags
+
+
+class Announcer:
+    """Raises and announces. Redis away holds up nothing: what it did not hear is kept, and raised when it is back."""
+
+    def __init__(self, store: Store, tags: Tags, bus: Bus) -> None:
+        self._store = store
+        self._tags = tags
+        self._bus = bus
+        self._redis_lost = True  # until the relay has raised what a predecessor may have left
+
+    async def announce(self, projected: Projected, seen_at: datetime, caused_by: str | None) -> None:
+        """Say it to Redis, then to the bus.
+
+        Raises:
+            BusUnavailable: the bus did not take it; the change must be redelivered.
+            PostgresUnavailable: Redis is away, and what it missed could not be kept.
+        """
+        await self._raise(_tags(projected))
+        await self._bus.publish(
+            EventProjectedV1(
+                id=f"event:{projected.event_id}:{projected.revision}:{projected.events_revision or ''}",
+                source="syncer",
+                subject=f"event/{projected.event_id}",
+                time=seen_at,
+                event_id=projected.event_id,
+                revision=projected.revision,
+                events_revision=projected.events_revision,
+                visible=projected.visible,
+                deleted=projected.deleted,
+                seen_at=seen_at,
+                caused_by=caused_by,
+            )
+        )
+        metrics.ANNOUNCED.inc()
+
+    async def _raise(self, tags: Iterable[tuple[str, int]]) -> None:
+        for tag, revision in tags:
+            try:
+                await self._tags.purge(tag, revision)
+            except RedisUnavailable as error:
+                self._redis_lost = True
+                async with transaction(self._store.pool) as connection:
+                    await connection.execute(SQL.keep_unraised, tag, revision)
+                metrics.UNRAISED.inc()
+                log.warning("tag.not_raised", tag=tag, revision=revision, error=str(error))
+
+    async def step(self) -> bool:
+        """Relay to Redis what it missed, and after a lost connection all that changed of late. True: there is more."""
+        await self._tags.ping()
+        async with transaction(self._store.pool) as connection:
+            kept = [(row["tag"], row["revision"]) for row in await connection.fetch(SQL.get_unraised, RELAYED_AT_ONCE)]
+            recent = await self._recent(connection) if self._redis_lost else []
+        for tag, revision in recent + kept:
+            await self._tags.purge(tag, revision)
+        if kept:
+            async with transaction(self._store.pool) as connection:
+                await connection.executemany(SQL.drop_unraised, kept)
+        if recent or kept:
+            log.info("tags.relayed", recent=len(recent), kept=len(kept))
+        self._redis_lost = len(kept) == RELAYED_AT_ONCE
+        return self._redis_lost
+
+    async def _recent(self, connection: Connection) -> list[tuple[str, int]]:
+        rows = await connection.fetch(SQL.get_changed_since, RECENT)
+        events_revision = await connection.fetchval(SQL.get_events_revision)
+        return [(event_tag(row["id"]), row["revision"]) for row in rows] + [(EVENTS, events_revision)]
+
+
+def _tags(projected: Projected) -> list[tuple[str, int]]:
+    tags = [(event_tag(projected.event_id), projected.revision)]
+    if projected.events_revision is not None:
+        tags.append((EVENTS, projected.events_revision))
+    return tags

@@ -1,0 +1,47 @@
+"""What the settings say about events: which products are events, and where their fields come from. Pure."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+
+from syncer.source import Product
+
+EVENT_FIELDS = (
+    "subtitle",
+    "starts_at",
+    "ends_at",
+    "timezone",
+    "venue_name",
+    "venue_address",
+    "venue_city",
+    "venue_country",
+    "organizer",
+    "category",
+)
+TICKET_FIELDS = ("capacity", "type", "max_per_order", "visible")
+
+
+def _in_namespace(namespace: str, names: tuple[str, ...]) -> dict[str, str]:
+    return {name: f"{namespace}.{name}" for name in names}
+
+
+@dataclass(frozen=True)
+class Rules:
+    """`event_metafields` and `ticket_metafields` map a field of ours to "namespace.key"."""
+
+    product_types: frozenset[str] = frozenset()
+    tags: frozenset[str] = frozenset()
+    event_metafields: Mapping[str, str] = field(default_factory=lambda: _in_namespace("event", EVENT_FIELDS))
+    ticket_metafields: Mapping[str, str] = field(default_factory=lambda: _in_namespace("ticket", TICKET_FIELDS))
+    few_left_share: float = 0.1  # of the capacity
+    few_left_pieces: int = 10
+
+    def is_event(self, product: Product) -> bool:
+        """Every product is an event, unless types or tags are named; then one of them must fit."""
+        if not self.product_types and not self.tags:
+            return True
+        return product.product_type in self.product_types or bool(self.tags.intersection(product.tags))
+
+    def namespaces(self) -> tuple[str, ...]:
+        """The metafield namespaces that webhooks must carry."""
+        names = (*self.event_metafields.values(), *self.ticket_metafields.values())
+        return tuple(sorted({name.partition(".")[0] for name in names}))

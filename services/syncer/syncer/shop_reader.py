@@ -1,0 +1,167 @@
+"""Read products from Shopify, whole: every page of every connection, or nothing."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from shared.errors import Permanent, Transient
+from shared.shopify import Answer, ShopifyClient
+from syncer.rules import Rules
+
+MAX_PAGES = 50  # of one connection: 2,048 variants are 9
+MAX_READS = 3  # of a product that is edited between its pages
+
+Node = dict[str, Any]
+
+
+class ChangedWhileRead(Transient):
+    """The product was edited between the pages of a read; it must be read again."""
+
+
+class TooManyPages(Permanent):
+    """A connection has more pages than any product of Shopify's may have."""
+
+
+@dataclass(frozen=True)
+class ReadProduct:
+    """`node` is None when Shopify has no such product. The read began at `began_at`, by our clock."""
+
+    node: Node | None
+    began_at: datetime
+
+
+@dataclass(frozen=True)
+class Page:
+    """A page of products as Shopify gave it; those that did not fit into it are named in `overflowing`."""
+
+    nodes: tuple[Node, ...]
+    overflowing: tuple[int, ...]
+    next_cursor: str | None
+    began_at: datetime
+
+
+@dataclass(frozen=True)
+class ShopFacts:
+    domain: str
+    currency: str
+    timezone: str
+
+
+class ShopReader:
+    """Reads by the documents in shared/shopify/documents, within the budget that the client keeps."""
+
+    def __init__(self, client: ShopifyClient, rules: Rules) -> None:
+        self._client = client
+        self._namespaces = {
+            "eventNamespace": _only_namespace(rules.event_metafields),
+            "ticketNamespace": _only_namespace(rules.ticket_metafields),
+        }
+
+    async def shop(self) -> ShopFacts:
+        shop = (await self._client.execute("shop")).data["shop"]
+        return ShopFacts(shop["myshopifyDomain"], shop["currencyCode"], shop["ianaTimezone"])
+
+    async def count_products(self) -> int | None:
+        """Shopify's own count; None where it only knows a lower bound."""
+        count = (await self._client.execute("products_count")).data["productsCount"]
+        return int(count["count"]) if count and count["precision"] == "EXACT" else None
+
+    async def product(self, product_id: int) -> ReadProduct:
+        """One product, as it was at one moment: read again when it was edited between its pages.
+
+        Raises:
+            ChangedWhileRead: it was, every time.
+            the errors of `shared.shopify.errors`
+        """
+        for _ in range(MAX_READS):
+            answer = await self._ask("product", {"id": gid("Product", product_id)})
+            node = answer.data["product"]
+            if node is None or await self._complete(node):
+                return ReadProduct(node, answer.read_began_at)
+        raise ChangedWhileRead(f"product {product_id} is edited faster than its pages can be read")
+
+    async def page(self, cursor: str | None) -> Page:
+        """The next page of all products, in the order of their ids."""
+        answer = await self._ask("products_page", {"after": cursor})
+        products = answer.data["products"]
+        whole = [node for node in products["nodes"] if not _overflows(node)]
+        overflowing = [int(node["legacyResourceId"]) for node in products["nodes"] if _overflows(node)]
+        info = products["pageInfo"]
+        next_cursor = info["endCursor"] if info["hasNextPage"] else None
+        return Page(tuple(whole), tuple(overflowing), next_cursor, answer.read_began_at)
+
+    async def product_of_item(self, item_id: int) -> int | None:
+        """The product that an inventory item belongs to; None when there is no such item any more."""
+        answer = await self._client.execute("inventory_item", {"id": gid("InventoryItem", item_id)})
+        item = answer.data["inventoryItem"]
+        variants = item["variants"]["nodes"] if item else []
+        return int(variants[0]["product"]["legacyResourceId"]) if variants else None
+
+    async def _complete(self, node: Node) -> bool:
+        """Follow every page into `node`; False when the product changed in the meantime."""
+        id_, at = node["id"], node["updatedAt"]
+        if not await self._follow(node["media"], "product_media", ("product", "media"), id_, at):
+            return False
+        if not await self._follow(node["metafields"], "product_metafields", ("product", "metafields"), id_, at):
+            return False
+        if not await self._follow(node["variants"], "product_variants", ("product", "variants"), id_, at):
+            return False
+        for variant in node["variants"]["nodes"]:
+            path, variant_at = ("productVariant", "metafields"), variant["updatedAt"]
+            if not await self._follow(variant["metafields"], "variant_metafields", path, variant["id"], variant_at):
+                return False
+            item = variant["inventoryItem"]
+            levels = ("inventoryItem", "inventoryLevels")
+            if not await self._follow(
+                item["inventoryLevels"], "inventory_levels", levels, item["id"], item["updatedAt"]
+            ):
+                return False
+        return True
+
+    async def _follow(self, connection: Node, document: str, path: tuple[str, str], id_: str, updated_at: str) -> bool:
+        """Append the further pages of `connection` to it. `path`: where the document's answer has the owner, and it."""
+        info = connection["pageInfo"]
+        for _ in range(MAX_PAGES):
+            if not info["hasNextPage"]:
+                return True
+            answer = await self._ask(document, {"id": id_, "after": info["endCursor"]})
+            owner = answer.data[path[0]]
+            if owner is None or owner["updatedAt"] != updated_at:
+                return False
+            connection["nodes"] += owner[path[1]]["nodes"]
+            info = owner[path[1]]["pageInfo"]
+        raise TooManyPages(f"{document} of {id_}")
+
+    async def _ask(self, document: str, variables: dict[str, Any]) -> Answer:
+        return await self._client.execute(document, variables | self._variables(document))
+
+    def _variables(self, document: str) -> dict[str, str | None]:
+        match document:
+            case "product" | "products_page":
+                return self._namespaces
+            case "product_variants":
+                return {"ticketNamespace": self._namespaces["ticketNamespace"]}
+            case "product_metafields":
+                return {"namespace": self._namespaces["eventNamespace"]}
+            case "variant_metafields":
+                return {"namespace": self._namespaces["ticketNamespace"]}
+        return {}
+
+
+def gid(kind: str, number: int) -> str:
+    return f"gid://shopify/{kind}/{number}"
+
+
+def _overflows(node: Node) -> bool:
+    """Whether a connection of this product goes on beyond the page it was read with."""
+    connections = [node["media"], node["metafields"], node["variants"]]
+    for variant in node["variants"]["nodes"]:
+        connections += [variant["metafields"], variant["inventoryItem"]["inventoryLevels"]]
+    return any(connection["pageInfo"]["hasNextPage"] for connection in connections)
+
+
+def _only_namespace(names: Mapping[str, str]) -> str | None:
+    """Metafields are asked for by one namespace; of several, all are read."""
+    namespaces = {name.partition(".")[0] for name in names.values()}
+    return namespaces.pop() if len(namespaces) == 1 else None

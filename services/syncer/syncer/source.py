@@ -1,0 +1,140 @@
+"""What Shopify said of a product, in one shape for webhooks and reads. Pure.
+
+A field that is None was not said: a webhook leaves out the metafields of variants, whether stock is tracked, and
+perhaps variants. `merge` carries those over from what was known; `missing` says what has to be read.
+"""
+
+from collections.abc import Mapping
+from datetime import datetime
+from decimal import Decimal
+from typing import Annotated, Literal, NamedTuple
+
+from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
+
+MAX_ID = 2**63 - 1  # of a bigint; JavaScript's 2**53 is no limit here
+
+Id = Annotated[int, Field(gt=0, le=MAX_ID)]
+Text = Annotated[str, AfterValidator(lambda text: text.replace("\x00", ""))]  # PostgreSQL stores no NUL
+Money = Annotated[Decimal, Field(ge=0, max_digits=18, decimal_places=3)]
+Metafields = Mapping[str, str]  # "event.subtitle" -> value
+
+
+class SourceVersion(NamedTuple):
+    """How new a change is by Shopify's clock. Compares like the array it is stored as.
+
+    `updated_at` has whole seconds. `seen_at` is the moment the webhook was triggered, or our read began.
+    """
+
+    updated_at: datetime
+    seen_at: datetime
+
+
+class Frozen(BaseModel):
+    model_config = ConfigDict(frozen=True)
+
+
+class Image(Frozen):
+    url: Text
+    alt: Text | None
+
+
+class Level(Frozen):
+    """The stock of one item at one location."""
+
+    location_id: Id
+    available: int | None
+    committed: int | None = None
+    on_hand: int | None = None
+    updated_at: AwareDatetime
+
+
+class Variant(Frozen):
+    id: Id
+    title: Text
+    sku: Text | None
+    price: Money
+    compare_at_price: Money | None
+    position: int
+    oversells: bool  # Shopify goes on selling at zero
+    inventory_item_id: Id | None
+    inventory_quantity: int | None
+    updated_at: AwareDatetime | None
+    tracked: bool | None
+    metafields: Metafields | None
+    whole_at: AwareDatetime | None  # the `updated_at` at which nothing of it was missing
+
+
+class Product(Frozen):
+    id: Id
+    handle: Text
+    title: Text
+    description_html: Text
+    status: Literal["active", "draft", "archived", "unlisted"]
+    product_type: Text
+    tags: tuple[Text, ...]
+    images: tuple[Image, ...]
+    created_at: AwareDatetime | None
+    updated_at: AwareDatetime
+    metafields: Metafields | None
+    variants: tuple[Variant, ...]
+    all_variants: Mapping[int, AwareDatetime | None] | None  # every id with its `updated_at`; None: not said
+
+
+def merge(known: Product | None, seen: Product) -> Product:
+    """What is known after `seen`: what it says, and of the rest what was known before."""
+    if known is None:
+        return seen
+    before = {variant.id: variant for variant in known.variants}
+    variants = [_merge_variant(before.pop(variant.id, None), variant) for variant in seen.variants]
+    variants += [variant for variant in before.values() if _still_holds(variant, seen)]
+    metafields = known.metafields if seen.metafields is None else seen.metafields
+    return seen.model_copy(
+        update={
+            "variants": tuple(sorted(variants, key=lambda variant: (variant.position, variant.id))),
+            "metafields": metafields,
+        }
+    )
+
+
+def _still_holds(variant: Variant, seen: Product) -> bool:
+    """Whether a variant that `seen` leaves out is as it was: a body carries the first 100, and the ids of all."""
+    if seen.all_variants is None:
+        return True
+    return variant.id in seen.all_variants and seen.all_variants[variant.id] in (None, variant.updated_at)
+
+
+def _merge_variant(known: Variant | None, seen: Variant) -> Variant:
+    if known is None or seen.whole_at is not None:
+        return seen
+    return seen.model_copy(
+        update={
+            "tracked": known.tracked if seen.tracked is None else seen.tracked,
+            "metafields": known.metafields if seen.metafields is None else seen.metafields,
+            "whole_at": known.whole_at,
+        }
+    )
+
+
+def missing(product: Product) -> str | None:
+    """What of this product has to be read from Shopify, in a word for the log; None: nothing."""
+    if product.metafields is None:
+        return "metafields"
+    if product.all_variants is None or len(product.variants) < len(product.all_variants):
+        return "variants"
+    if any(variant.whole_at is None or variant.whole_at != variant.updated_at for variant in product.variants):
+        return "tickets"
+    return None
+
+
+def same(known: Product, seen: Product) -> bool:
+    """Whether a merged product says what was known already.
+
+    When it was whole is no part of what it says, and stock comes from the levels, which have versions of their own.
+    """
+    return _content(known) == _content(seen)
+
+
+def _content(product: Product) -> Product:
+    unsaid = {"whole_at": None, "inventory_quantity": None}
+    variants = tuple(variant.model_copy(update=unsaid) for variant in product.variants)
+    return product.model_copy(update={"variants": variants, "all_variants": None})

@@ -1,0 +1,69 @@
+"""Write stock levels, each guarded by a version of its own."""
+
+from collections.abc import Mapping
+from datetime import datetime
+
+from shared.postgres import Connection, queries
+from syncer.projections import Stock
+from syncer.source import Level, SourceVersion
+from syncer.versions import KnownLevel, judge_level
+
+SQL = queries("syncer")
+
+Levels = Mapping[int, tuple[Level, ...]]  # by inventory item
+
+
+async def put_seen(connection: Connection, item_id: int, level: Level, seen_at: datetime) -> tuple[bool, bool]:
+    """A webhook saw one level: whether it was stored, and whether it ties with what is stored."""
+    return await _put(connection, {item_id: (level,)}, seen_at, is_read=False)
+
+
+async def put_read(connection: Connection, levels: Levels, seen_at: datetime) -> bool:
+    """We read all levels of these items: whether any stock moved. What is no longer shown is stocked there no more."""
+    if not levels:
+        return False
+    shown = {(item_id, level.location_id) for item_id, of_item in levels.items() for level in of_item}
+    gone: dict[int, tuple[Level, ...]] = {}
+    for (item_id, location_id), known in (await _known(connection, levels)).items():
+        if (item_id, location_id) not in shown and known.available is not None:
+            # Its own `updated_at`, not our clock's: whatever Shopify says next of this level must be able to win.
+            level = Level(location_id=location_id, available=None, updated_at=known.version.updated_at)
+            gone[item_id] = (*gone.get(item_id, ()), level)
+    everything = {item_id: (*of_item, *gone.get(item_id, ())) for item_id, of_item in levels.items()}
+    moved, _ = await _put(connection, everything, seen_at, is_read=True)
+    return moved
+
+
+async def of_items(connection: Connection, items: list[int]) -> dict[int, tuple[Stock, ...]]:
+    """The stock of each item, by location; a location where it is not stocked is left out."""
+    stock: dict[int, tuple[Stock, ...]] = {}
+    for row in await connection.fetch(SQL.get_levels, items):
+        if row["available"] is not None:
+            level = Stock(row["location_id"], row["available"], row["committed"], row["on_hand"])
+            stock[row["inventory_item_id"]] = (*stock.get(row["inventory_item_id"], ()), level)
+    return stock
+
+
+async def _put(connection: Connection, levels: Levels, seen_at: datetime, *, is_read: bool) -> tuple[bool, bool]:
+    known = await _known(connection, levels)
+    winners, any_tie = [], False
+    for item_id, of_item in levels.items():
+        for level in of_item:
+            version = SourceVersion(level.updated_at, seen_at)
+            wins, tie = judge_level(known.get((item_id, level.location_id)), level, version, is_read)
+            any_tie = any_tie or tie
+            if wins:
+                quantities = (level.available, level.committed, level.on_hand)
+                winners.append((item_id, level.location_id, *quantities, list(version)))
+    if winners:
+        await connection.executemany(SQL.put_level, winners)
+    return bool(winners), any_tie
+
+
+async def _known(connection: Connection, levels: Levels) -> dict[tuple[int, int], KnownLevel]:
+    return {
+        (row["inventory_item_id"], row["location_id"]): KnownLevel(
+            row["available"], SourceVersion(*row["source_version"])
+        )
+        for row in await connection.fetch(SQL.get_levels, list(levels))
+    }

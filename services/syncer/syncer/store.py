@@ -1,0 +1,198 @@
+"""Carry a change into the tables, in one transaction under the event's lock.
+
+The decisions are `versions`, `projections` and `revisions`; here is what is read and written around them. Whoever
+changes an event or its stock holds the event's lock until the commit, so what is decided from is what is written over,
+and the guards in the SQL only confirm it.
+"""
+
+from dataclasses import dataclass
+from datetime import datetime
+
+import asyncpg
+
+from shared.postgres import Connection, queries, transaction
+from syncer import rows, stock_levels
+from syncer.projections import Facts, project
+from syncer.revisions import revise
+from syncer.rows import Row
+from syncer.rules import Rules
+from syncer.source import Level, Product, SourceVersion, missing
+from syncer.stock_levels import Levels
+from syncer.versions import judge
+
+SQL = queries("syncer")
+
+TIE_DELAY = 1.0  # seconds: a burst of stock changes within one second asks for one read, not for a hundred
+STRANGER_DELAY = 3.0  # seconds: a stock level often comes before the product it belongs to
+
+
+@dataclass(frozen=True)
+class Projected:
+    """What became of a change. `changed`: readers must hear of it. `refetch`: why Shopify is asked."""
+
+    event_id: int
+    outcome: str  # projected | unchanged | stale | deleted | no_event | stranger
+    revision: int = 0
+    changed: bool = False
+    events_revision: int | None = None  # the lists have changed, too
+    visible: bool = False  # to anonymous readers, before or after
+    deleted: bool = False
+    refetch: str | None = None
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """A product that was seen; by a read of ours together with the stock of all its items."""
+
+    product: Product
+    levels: Levels
+    version: SourceVersion
+    is_read: bool
+
+
+class Store:
+    """`currency` is the shop's; None until it was read."""
+
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", rules: Rules, currency: str | None = None) -> None:
+        self.pool = pool
+        self.rules = rules
+        self.currency = currency
+
+    async def project_product(self, seen: Sighting) -> Projected:
+        product_id = seen.product.id
+        async with transaction(self.pool) as connection:
+            now = await rows.lock(connection, product_id)
+            row = await rows.get(connection, product_id)
+            await rows.claim_items(connection, seen.product)
+            stock_moved = await stock_levels.put_read(connection, seen.levels, seen.version.seen_at)
+            verdict = judge(row.known if row else None, seen.product, seen.version, seen.is_read)
+            if not self.rules.is_event(seen.product):
+                return await self._turn_away(connection, row, seen, wins=verdict.product is not None)
+            if verdict.refetch is not None:
+                newest = max(seen.version.seen_at, row.known.version.seen_at) if row else seen.version.seen_at
+                await want(connection, "product", product_id, verdict.refetch, newest)
+            if verdict.product is not None:
+                return await self._derive(connection, row, verdict.product, seen.version, now, verdict.refetch)
+            if stock_moved and row and row.living:
+                return await self._derive(connection, row, row.living, row.known.version, now, verdict.refetch)
+            stale = row is not None and seen.version < row.known.version
+            return Projected(product_id, "stale" if stale else "unchanged", refetch=verdict.refetch)
+
+    async def project_level(self, item_id: int, level: Level, seen_at: datetime) -> Projected:
+        """A webhook saw the stock of one item at one location."""
+        event_id = await self._event_of(item_id) or await self._meet_stranger(item_id, level, seen_at)
+        if event_id is None:
+            return Projected(0, "stranger", refetch="stranger")
+        async with transaction(self.pool) as connection:
+            now = await rows.lock(connection, event_id)
+            moved, tie = await stock_levels.put_seen(connection, item_id, level, seen_at)
+            refetch = "stock tie" if tie else None
+            if refetch is not None:
+                await want(connection, "product", event_id, refetch, seen_at, TIE_DELAY)
+            row = await rows.get(connection, event_id) if moved else None
+            if row is None or row.living is None:
+                return Projected(event_id, "no_event" if moved else "unchanged", refetch=refetch)
+            return await self._derive(connection, row, row.living, row.known.version, now, refetch)
+
+    async def delete_product(self, product_id: int, version: SourceVersion) -> Projected:
+        async with transaction(self.pool) as connection:
+            await rows.lock(connection, product_id)
+            return await _bury(connection, await rows.get(connection, product_id), product_id, version, "deleted")
+
+    async def lose_product(self, product_id: int, seen_at: datetime) -> Projected:
+        """A read of ours did not find it. Its own `updated_at` stands: whatever Shopify says of it later can win."""
+        async with transaction(self.pool) as connection:
+            await rows.lock(connection, product_id)
+            row = await rows.get(connection, product_id)
+            version = SourceVersion(row.known.version.updated_at if row else seen_at, seen_at)
+            return await _bury(connection, row, product_id, version, "deleted")
+
+    async def want_product(self, product_id: int, reason: str, seen_at: datetime) -> Projected:
+        async with transaction(self.pool) as connection:
+            await want(connection, "product", product_id, reason, seen_at)
+        return Projected(product_id, "unchanged", refetch=reason)
+
+    async def want_item(self, item_id: int, reason: str, seen_at: datetime) -> Projected:
+        """An inventory item was edited: read the product it belongs to."""
+        event_id = await self._event_of(item_id)
+        if event_id is not None:
+            return await self.want_product(event_id, reason, seen_at)
+        async with transaction(self.pool) as connection:
+            await want(connection, "inventory_item", item_id, reason, seen_at, STRANGER_DELAY)
+        return Projected(0, "stranger", refetch=reason)
+
+    async def standing(self, event_id: int) -> Projected | None:
+        """What readers see of an event now, to be said once more: its change was redelivered."""
+        async with transaction(self.pool) as connection:
+            row = await connection.fetchrow(SQL.get_standing, event_id)
+            events_revision = await connection.fetchval(SQL.get_events_revision)
+        if row is None:
+            return None
+        return Projected(
+            event_id, "unchanged", row["revision"], True, events_revision, visible=True, deleted=row["deleted"]
+        )
+
+    async def _event_of(self, item_id: int) -> int | None:
+        async with transaction(self.pool) as connection:
+            found: int | None = await connection.fetchval(SQL.find_event_of_item, item_id)
+            return found
+
+    async def _meet_stranger(self, item_id: int, level: Level, seen_at: datetime) -> int | None:
+        """Keep a level whose product was not seen yet; the event's id when it was, just now."""
+        async with transaction(self.pool) as connection:
+            event_id: int | None = await connection.fetchval(SQL.meet_item, item_id)
+            if event_id is None:
+                await stock_levels.put_seen(connection, item_id, level, seen_at)
+                await want(connection, "inventory_item", item_id, "stranger", seen_at, STRANGER_DELAY)
+            return event_id
+
+    async def _turn_away(self, connection: Connection, row: Row | None, seen: Sighting, *, wins: bool) -> Projected:
+        """A product that is no event (any more)."""
+        if row is None or not wins or row.known.deleted:
+            return Projected(seen.product.id, "no_event")
+        return await _bury(connection, row, seen.product.id, seen.version, "no_event")
+
+    async def _derive(
+        self,
+        connection: Connection,
+        row: Row | None,
+        source: Product,
+        version: SourceVersion,
+        now: datetime,
+        refetch: str | None,
+    ) -> Projected:
+        """Project the source with the stock as it is now, and write what differs."""
+        items = [variant.inventory_item_id for variant in source.variants if variant.inventory_item_id is not None]
+        stock = await stock_levels.of_items(connection, items)
+        facts = Facts(stock, await rows.observed_capacities(connection, source.id), self.currency)
+        event = project(source, facts, self.rules, complete=missing(source) is None)
+        revised = revise(row.standing if row else None, event, now)
+        await rows.put(connection, event, revised, version, source)
+        return Projected(
+            event.id,
+            "projected" if revised.changed else "unchanged",
+            revision=revised.edition.revision,
+            changed=revised.changed,
+            events_revision=await connection.fetchval(SQL.raise_events) if revised.listed else None,
+            visible=event.status == "active" or (row is not None and row.standing.visible),
+            refetch=refetch,
+        )
+
+
+async def want(
+    connection: Connection, resource: str, resource_id: int, reason: str, seen_at: datetime, delay: float = 0.0
+) -> None:
+    """Ask for a read of Shopify, in the transaction of the change that needs it."""
+    await connection.execute(SQL.want, resource, resource_id, reason, seen_at, delay)
+
+
+async def _bury(
+    connection: Connection, row: Row | None, event_id: int, version: SourceVersion, outcome: str
+) -> Projected:
+    revision = await rows.bury(connection, event_id, version)
+    if revision is None:
+        return Projected(event_id, "stale", deleted=True)
+    if row is None:
+        return Projected(event_id, outcome, revision, deleted=True)
+    events_revision = await connection.fetchval(SQL.raise_events)
+    return Projected(event_id, outcome, revision, True, events_revision, row.standing.visible, deleted=True)

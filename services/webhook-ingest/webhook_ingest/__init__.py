@@ -1,0 +1,1 @@
+"""Verifies Shopify's webhooks and puts them on the bus, durably."""

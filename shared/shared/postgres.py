@@ -1,0 +1,111 @@
+"""The seam to PostgreSQL: a pool, named queries, and one name for "it is away"."""
+
+import re
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from importlib.resources import files
+from types import SimpleNamespace
+from typing import TYPE_CHECKING, Any
+
+import asyncpg
+import orjson
+
+from shared.errors import Transient, Unavailable
+from shared.settings import PostgresSettings
+
+CONNECT_TIMEOUT = 3.0  # seconds
+ACQUIRE_TIMEOUT = 3.0  # seconds a caller waits for a free connection
+COMMAND_TIMEOUT = 8.0  # seconds for one statement
+READER_ROLE = "understudy_reader"  # may SELECT, nothing else
+
+if TYPE_CHECKING:  # generic in the stubs only
+    Connection = asyncpg.pool.PoolConnectionProxy[asyncpg.Record] | asyncpg.Connection[asyncpg.Record]
+else:
+    Connection = asyncpg.Connection
+
+
+class PostgresUnavailable(Unavailable):
+    """PostgreSQL does not answer."""
+
+
+class PostgresBusy(Transient):
+    """PostgreSQL broke off a transaction that may succeed when it is run again."""
+
+
+AWAY = (
+    OSError,
+    TimeoutError,
+    asyncpg.PostgresConnectionError,
+    asyncpg.CannotConnectNowError,
+    asyncpg.TooManyConnectionsError,
+    asyncpg.AdminShutdownError,
+    asyncpg.CrashShutdownError,
+    asyncpg.QueryCanceledError,
+    asyncpg.ReadOnlySQLTransactionError,  # a primary that was demoted
+    asyncpg.InterfaceError,  # the pool is closing, or the connection broke under a statement
+)
+BUSY = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.LockNotAvailableError)
+
+
+@asynccontextmanager
+async def answering() -> AsyncIterator[None]:
+    """Give the failures of the driver their names: away, or busy. An error of our own SQL stays what it is."""
+    try:
+        yield
+    except BUSY as error:
+        raise PostgresBusy(str(error)) from error
+    except AWAY as error:
+        raise PostgresUnavailable(f"PostgreSQL does not answer: {error!r}") from error
+
+
+async def connect(settings: PostgresSettings, service: str, role: str | None = None) -> "asyncpg.Pool[asyncpg.Record]":
+    """A pool of connections in UTC, JSON as Python values. With `role`, every connection has only that role's rights.
+
+    Raises:
+        PostgresUnavailable: nobody answers there.
+    """
+    server_settings = {"application_name": service, "timezone": "UTC", "statement_timeout": f"{COMMAND_TIMEOUT:.0f}s"}
+    if role is not None:
+        server_settings["role"] = role
+    async with answering():
+        return await asyncpg.create_pool(
+            settings.postgres_dsn.get_secret_value(),
+            min_size=1,
+            max_size=settings.postgres_pool_size,
+            timeout=CONNECT_TIMEOUT,
+            command_timeout=COMMAND_TIMEOUT,
+            server_settings=server_settings,
+            init=_use_orjson,
+        )
+
+
+@asynccontextmanager
+async def transaction(pool: "asyncpg.Pool[asyncpg.Record]") -> AsyncIterator[Connection]:
+    """One connection in one transaction.
+
+    Raises:
+        PostgresUnavailable, PostgresBusy: nothing was committed, or (a connection lost at the commit) it is unknown.
+    """
+    async with answering(), pool.acquire(timeout=ACQUIRE_TIMEOUT) as connection, connection.transaction():
+        yield connection
+
+
+async def _use_orjson(connection: "asyncpg.Connection[Any]") -> None:
+    for name in ("json", "jsonb"):
+        await connection.set_type_codec(
+            name, schema="pg_catalog", encoder=lambda value: orjson.dumps(value).decode(), decoder=orjson.loads
+        )
+
+
+def queries(package: str, file: str = "queries.sql") -> Any:
+    """The named queries of a package: `-- name: get_event` above a statement makes `queries.get_event`.
+
+    Raises:
+        ValueError: two queries of one name.
+    """
+    text = (files(package) / file).read_text()
+    parts = re.split(r"^-- name: (\w+).*$", text, flags=re.MULTILINE)[1:]
+    found = dict(zip(parts[::2], (body.strip().rstrip(";") for body in parts[1::2]), strict=True))
+    if len(found) * 2 != len(parts):
+        raise ValueError(f"{package}/{file} names a query twice")
+    return SimpleNamespace(**found)

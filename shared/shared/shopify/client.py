@@ -1,0 +1,230 @@
+"""Ask Shopify: one document, within the budget, within a deadline, and a typed answer or a typed error."""
+
+import asyncio
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from typing import Any
+
+import httpx2
+import structlog
+from opentelemetry import trace
+from pydantic import SecretStr
+
+from shared.errors import UnderstudyError
+from shared.shopify import envelope, metrics
+from shared.shopify.budget import Budget, Reservation
+from shared.shopify.clock import Clock
+from shared.shopify.costs import CostBook
+from shared.shopify.documents import Document, load
+from shared.shopify.envelope import Answer, Reading
+from shared.shopify.errors import (
+    AnswerTooLarge,
+    ShopifyFaulted,
+    ShopifyRefused,
+    ShopifyUnavailable,
+    Throttled,
+    UserErrors,
+)
+from shared.shopify.http import Received, post
+from shared.shopify.settings import ShopifySettings
+from shared.shopify.tokens import TokenSource
+
+HTTP_OK, UNAUTHORIZED, SERVER_ERROR = 200, 401, 500
+FIRST_PAUSE, LONGEST_PAUSE = 0.5, 10.0  # seconds between attempts; doubled each time, and then a random share of it
+MAX_OTHER_VERSIONS = 20  # names of versions that are remembered, and so logged only once
+
+_OUTCOMES: dict[type[BaseException], str] = {
+    Throttled: "throttled",
+    ShopifyUnavailable: "unavailable",
+    ShopifyFaulted: "faulted",
+    ShopifyRefused: "refused",
+    AnswerTooLarge: "too_large",
+    UserErrors: "user_errors",
+}
+log = structlog.get_logger(__name__)
+tracer = trace.get_tracer(__name__)
+
+
+@dataclass(frozen=True, slots=True)
+class _Call:
+    """`ends_at` on the monotonic clock."""
+
+    document: Document
+    variables: Mapping[str, Any]
+    ends_at: float
+
+
+class ShopifyClient:
+    """One shop, one app, one process. Make it with `shared.shopify.shopify(settings)`."""
+
+    def __init__(
+        self,
+        settings: ShopifySettings,
+        tokens: TokenSource,
+        http: httpx2.AsyncClient,
+        budget: Budget,
+        clock: Clock | None = None,
+    ) -> None:
+        self._settings = settings
+        self._tokens = tokens
+        self._http = http
+        self._budget = budget
+        self._clock = clock or Clock()
+        self._costs = CostBook()
+        self._slots = asyncio.Semaphore(settings.shopify_max_in_flight)
+        self._other_versions: set[str] = set()
+        self._path = f"/admin/api/{settings.shopify_api_version}/graphql.json"
+
+    async def execute(
+        self,
+        name: str,
+        variables: Mapping[str, Any] | None = None,
+        *,
+        safe_to_repeat: bool = False,
+        deadline: float | None = None,
+    ) -> Answer:
+        """Send the document `name`, and give its answer, which is whole: partial data with errors raises.
+
+        A query is repeated while Shopify throttles or fails, within `deadline` seconds (default: the setting) and
+        the number of attempts that the settings allow. A mutation is sent once, unless it is `safe_to_repeat`.
+        Raises the errors of `shared.shopify.errors`; `may_have_happened` on them speaks of the last attempt.
+        """
+        document = load(name)
+        seconds = self._settings.shopify_deadline if deadline is None else deadline
+        call = _Call(document, variables or {}, self._clock.monotonic() + seconds)
+        attempts = self._settings.shopify_max_attempts if document.kind == "query" or safe_to_repeat else 1
+        for attempt in range(1, attempts):
+            try:
+                return await self._attempt(call)
+            except (Throttled, ShopifyUnavailable, ShopifyFaulted) as error:
+                pause = self._pause(error, attempt)
+                if pause >= self._left(call):
+                    raise
+                await self._clock.sleep(pause)
+        return await self._attempt(call)
+
+    async def _attempt(self, call: _Call) -> Answer:
+        """Send it once; once more with another token when the first was refused: a 401 changed nothing."""
+        token = await self._tokens.token()
+        try:
+            return await self._measured(call, token)
+        except ShopifyRefused as error:
+            if error.status != UNAUTHORIZED or not await self._tokens.refused(token):
+                raise
+        return await self._measured(call, await self._tokens.token())
+
+    async def _measured(self, call: _Call, token: SecretStr) -> Answer:
+        """One request, its span, its metrics, its one log line."""
+        with tracer.start_as_current_span(f"shopify {call.document.name}", kind=trace.SpanKind.CLIENT):
+            return await self._counted(call, token)
+
+    async def _counted(self, call: _Call, token: SecretStr) -> Answer:
+        outcome, began = "cancelled", self._clock.monotonic()
+        try:
+            async with (
+                self._slot(call),
+                self._budget.reserve(self._costs.of(call.document), deadline=self._left(call)) as reservation,
+            ):
+                began = self._clock.monotonic()
+                answer = await self._request(call, token, reservation)
+            outcome = "ok"
+        except UnderstudyError as error:
+            outcome = _OUTCOMES.get(type(error), "failed")
+            log.warning("shopify.failed", document=call.document.name, outcome=outcome, reason=str(error))
+            raise
+        finally:
+            seconds = self._clock.monotonic() - began
+            metrics.REQUESTS.labels(call.document.name, outcome).inc()
+            metrics.SECONDS.labels(call.document.name).observe(seconds)
+        cost = answer.cost and answer.cost.actual
+        log.debug("shopify.answered", document=call.document.name, seconds=round(seconds, 3), cost=cost)
+        return answer
+
+    async def _request(self, call: _Call, token: SecretStr, reservation: Reservation) -> Answer:
+        read_began_at = self._clock.now()
+        reading = self._read(call.document, await self._post(call, token, reservation), reservation)
+        if reading.error is not None:
+            raise reading.error
+        answer = Answer(reading.data, reading.cost, read_began_at, reading.warnings)
+        if reading.warnings:
+            log.warning("shopify.search_misread", document=call.document.name, warnings=reading.warnings)
+        if call.document.kind == "mutation" and (errors := envelope.user_errors(reading.data)):
+            raise UserErrors(errors, answer)
+        return answer
+
+    async def _post(self, call: _Call, token: SecretStr, reservation: Reservation) -> bytes:
+        """The body of an HTTP 200; any other status is raised as the error it is."""
+        document = {
+            "query": call.document.text,
+            "operationName": call.document.operation,
+            "variables": dict(call.variables),
+        }
+        within = min(self._settings.shopify_request_timeout, self._left(call))
+        try:
+            received = await post(
+                self._http,
+                self._path,
+                document,
+                token=token,
+                within=within,
+                max_bytes=self._settings.shopify_max_answer_bytes,
+            )
+        except ShopifyUnavailable as error:
+            if not error.may_have_happened:
+                reservation.settle(0.0)
+            raise
+        self._check_version(received)
+        if received.status == HTTP_OK:
+            return received.body
+        if received.status < SERVER_ERROR:
+            reservation.settle(0.0)
+        if received.status in envelope.SLOW_DOWN:
+            metrics.THROTTLED.inc()
+        raise envelope.refusal(received.status, received.headers.get("Retry-After"), received.body)
+
+    def _read(self, document: Document, body: bytes, reservation: Reservation) -> Reading:
+        """Parse, and settle with what the answer says about points."""
+        reading = envelope.read(body)
+        if isinstance(reading.error, Throttled):
+            metrics.THROTTLED.inc()
+        if reading.cost is not None:
+            self._costs.learn(document, reading.cost.requested)
+        charged = reading.charged()
+        if charged is not None:
+            reservation.settle(charged, reading.cost.status if reading.cost else None)
+            metrics.POINTS.labels(document.name).inc(charged)
+        return reading
+
+    @asynccontextmanager
+    async def _slot(self, call: _Call) -> AsyncIterator[None]:
+        try:
+            async with asyncio.timeout(self._left(call)):
+                await self._slots.acquire()
+        except TimeoutError:
+            raise Throttled("too many requests are under way", retry_after=FIRST_PAUSE) from None
+        try:
+            yield
+        finally:
+            self._slots.release()
+
+    def _left(self, call: _Call) -> float:
+        """Seconds until the deadline of the call."""
+        return max(0.0, call.ends_at - self._clock.monotonic())
+
+    def _pause(self, error: Throttled | ShopifyUnavailable | ShopifyFaulted, attempt: int) -> float:
+        if isinstance(error, Throttled):
+            return error.retry_after
+        longest: float = min(FIRST_PAUSE * 2**attempt, LONGEST_PAUSE)
+        return longest * self._clock.chance()
+
+    def _check_version(self, received: Received) -> None:
+        """An expired version silently falls forward to another one (FACTS 2.6), whose shapes may differ."""
+        version = received.headers.get("X-Shopify-API-Version")
+        if version is None or version == self._settings.shopify_api_version:
+            return
+        known = version in self._other_versions
+        if not known and len(self._other_versions) < MAX_OTHER_VERSIONS:
+            self._other_versions.add(version)
+            log.warning("shopify.other_version", asked=self._settings.shopify_api_version, answered=version)
+        metrics.OTHER_VERSION.labels(version if version in self._other_versions else "other").inc()
