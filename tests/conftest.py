@@ -1,10 +1,13 @@
 """The real servers of every test, and a database of each test's own."""
 
+import tempfile
 from collections.abc import AsyncIterator, Iterator
+from pathlib import Path
 
 import pytest
 from databases import fresh_database
 from server_sources import open_servers
+from whole_system import Running, whole_system
 
 from sandbox.servers import Servers
 
@@ -44,3 +47,19 @@ async def database(postgres_dsn: str, template_database: str) -> AsyncIterator[s
     """The DSN of a fresh database, dropped after the test."""
     async with fresh_database(postgres_dsn, template_database) as dsn:
         yield dsn
+
+
+@pytest.fixture(scope="session")
+async def one_system() -> AsyncIterator[Running]:
+    """Everything, started once. Tests ask for `running`, which sees to it that nothing of the test before is left."""
+    # Not below pytest's own directory, which only its owner may enter: PostgreSQL as root runs as nobody.
+    with tempfile.TemporaryDirectory(prefix="understudy-tests-") as directory:
+        async with whole_system(Path(directory)) as running:
+            yield running
+
+
+@pytest.fixture
+async def running(one_system: Running) -> Running:
+    """The whole system, all parts up, nothing on its way, its shop behaving well."""
+    await one_system.mend()
+    return one_system

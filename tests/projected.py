@@ -8,8 +8,15 @@ from typing import Any
 
 import asyncpg
 
+from shared.auth import mint
 from shared.contracts import EventProjectedV1
 from shared.tags import EVENTS, Tags, event_tag
+
+READER, READER_ENTRY = mint("reader", ["events:read"])
+WRITER, WRITER_ENTRY = mint("writer", ["events:write"])
+STATIC_KEYS = f"{READER_ENTRY},{WRITER_ENTRY}"
+ORGANIZER = {"Authorization": f"Bearer {READER}"}
+NOT_ALLOWED = {"Authorization": f"Bearer {WRITER}"}
 
 CREATED = datetime(2026, 10, 1, 8, tzinfo=UTC)
 VENUE = {"name": "Blue Hall", "address": None, "city": "Berlin", "country": "DE"}
@@ -70,7 +77,7 @@ class Event:
             | managed
             | {"tickets": [self.manage_ticket()], "sold": 123, "synced_at": time(CREATED)},
             "manage_tickets_document": of | {"tickets": [self.manage_ticket()]},
-            "manage_item": item | managed,
+            "manage_item": item | {"capacity": managed["capacity"]},
         }
         return {name: json.dumps(value, ensure_ascii=False) for name, value in built.items()}
 
@@ -90,7 +97,7 @@ class Shop:
         """The revision of the last one."""
         revision = 0
         for event in events:
-            revision = await self._save(event)
+            revision = await save(self.connection, event)
         return revision
 
     async def change(self, event: Event, **changes: Any) -> Event:
@@ -118,26 +125,29 @@ class Shop:
             event_id=event.id, revision=revision, visible=True, seen_at=now - age,
         )  # fmt: skip
 
-    async def _save(self, event: Event) -> int:
-        before = await self.connection.fetchval("SELECT revision FROM events WHERE id = $1", event.id)
-        revision = int(before or 0) + 1
-        columns: dict[str, Any] = {
-            "id": event.id, "handle": event.slug, "title": event.title, "description_html": "<p>…</p>",
-            "status": event.status, "category": event.category, "tags": list(event.tags), "images": "[]",
-            "starts_at": event.starts_at, "venue_city": event.city, "availability": event.availability,
-            "updated_at": event.listed_at, "listed_at": event.listed_at, "source_version": [CREATED, CREATED],
-            "revision": revision, "listed_revision": revision, "changed_at": datetime.now(UTC), "deleted_at": CREATED if event.deleted else None,
-            "synced_at": CREATED, "data": "{}", "data_complete": event.complete, **event.documents(revision),
-        }  # fmt: skip
-        names = ", ".join(columns)
-        values = ", ".join(f"${number}" for number in range(1, len(columns) + 1))
-        updates = ", ".join(f"{name} = excluded.{name}" for name in columns)
-        async with self.connection.transaction():
-            await self.connection.execute(
-                f"INSERT INTO events ({names}, search) "  # noqa: S608 (column names of this file)
-                f"VALUES ({values}, to_tsvector('simple', $3 || ' ' || coalesce($6, ''))) "
-                f"ON CONFLICT (id) DO UPDATE SET {updates}, search = excluded.search",
-                *columns.values(),
-            )
-            await self.connection.execute("UPDATE collections SET revision = revision + 1 WHERE name = 'events'")
-        return revision
+
+async def save(connection: "asyncpg.Connection[Any]", event: Event) -> int:
+    """The event's new revision."""
+    before = await connection.fetchval("SELECT revision FROM events WHERE id = $1", event.id)
+    revision = int(before or 0) + 1
+    columns: dict[str, Any] = {
+        "id": event.id, "handle": event.slug, "title": event.title, "description_html": "<p>…</p>",
+        "status": event.status, "category": event.category, "tags": list(event.tags), "images": "[]",
+        "starts_at": event.starts_at, "venue_city": event.city, "availability": event.availability,
+        "updated_at": event.listed_at, "listed_at": event.listed_at, "source_version": [CREATED, CREATED],
+        "revision": revision, "listed_revision": revision, "changed_at": datetime.now(UTC),
+        "deleted_at": CREATED if event.deleted else None,
+        "synced_at": CREATED, "data": "{}", "data_complete": event.complete, "shown": True, **event.documents(revision),
+    }  # fmt: skip
+    names = ", ".join(columns)
+    values = ", ".join(f"${number}" for number in range(1, len(columns) + 1))
+    updates = ", ".join(f"{name} = excluded.{name}" for name in columns)
+    async with connection.transaction():
+        await connection.execute(
+            f"INSERT INTO events ({names}, search) "  # noqa: S608 (column names of this file)
+            f"VALUES ({values}, to_tsvector('simple', $3 || ' ' || coalesce($6, ''))) "
+            f"ON CONFLICT (id) DO UPDATE SET {updates}, search = excluded.search",
+            *columns.values(),
+        )
+        await connection.execute("UPDATE collections SET revision = revision + 1 WHERE name = 'events'")
+    return revision

@@ -1,7 +1,6 @@
 """The same three servers from wheels, from Docker or from given addresses, as UNDERSTUDY_TEST_SERVERS says."""
 
 import os
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, ExitStack, contextmanager
 from pathlib import Path
@@ -15,13 +14,7 @@ POSTGRES_IMAGE = "postgres:18"
 VALKEY_IMAGE = "valkey/valkey:9"
 NATS_IMAGE = "nats:2.15"
 
-NATS_CONFIGURATION = """\
-server_name: understudy
-listen: 0.0.0.0:4222
-http: 0.0.0.0:8222
-max_payload: 8MB
-jetstream { store_dir: "/tmp/jetstream", sync_interval: always }
-"""
+NATS_CONFIGURATION = Path(__file__).parents[1] / "deploy/nats"
 
 
 def open_servers() -> AbstractContextManager[Servers]:
@@ -46,13 +39,10 @@ def from_docker() -> Iterator[Servers]:
     from testcontainers.core.wait_strategies import ExecWaitStrategy, HttpWaitStrategy, LogMessageWaitStrategy  # noqa: PLC0415
 
     with ExitStack() as running:
-        configuration = Path(running.enter_context(tempfile.TemporaryDirectory()), "nats.conf")
-        configuration.write_text(NATS_CONFIGURATION)
-        configuration.parent.chmod(0o755)
         nats = (
             DockerContainer(NATS_IMAGE)
             .with_command("-c /etc/understudy/nats.conf")
-            .with_volume_mapping(str(configuration.parent), "/etc/understudy")
+            .with_volume_mapping(str(NATS_CONFIGURATION), "/etc/understudy")
             .with_exposed_ports(4222, 8222)
             .waiting_for(HttpWaitStrategy(8222, "/healthz").with_startup_timeout(READY_WITHIN))
         )

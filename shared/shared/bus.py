@@ -77,15 +77,21 @@ class Bus:
 
 def make_broker(settings: NatsSettings, service: str) -> NatsBroker:
     """A broker with the delivery policy set once, that reconnects for ever."""
+    last_error = ""  # said once, not at each of two attempts a second
 
     async def on_disconnect() -> None:
         log.warning("nats.disconnected")
 
     async def on_reconnect() -> None:
+        nonlocal last_error
+        last_error = ""
         log.info("nats.reconnected")
 
     async def on_error(error: Exception) -> None:
-        log.warning("nats.error", error=repr(error))
+        nonlocal last_error
+        if repr(error) != last_error:
+            last_error = repr(error)
+            log.warning("nats.error", error=last_error)
 
     broker = NatsBroker(
         settings.nats_url.get_secret_value().split(","),

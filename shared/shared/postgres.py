@@ -28,6 +28,10 @@ class PostgresUnavailable(Unavailable):
     """PostgreSQL does not answer."""
 
 
+class NotMigrated(PostgresUnavailable):
+    """The tables are not those of this version, or not ours to use; run `understudy migrate`."""
+
+
 class PostgresBusy(Transient):
     """PostgreSQL broke off a transaction that may succeed when it is run again."""
 
@@ -37,23 +41,27 @@ AWAY = (
     TimeoutError,
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
-    asyncpg.TooManyConnectionsError,
+    asyncpg.InsufficientResourcesError,  # too many connections, no memory, no disk
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.QueryCanceledError,
     asyncpg.ReadOnlySQLTransactionError,  # a primary that was demoted
     asyncpg.InterfaceError,  # the pool is closing, or the connection broke under a statement
 )
+# An upgrade whose migrations have not run yet must not bury a single message.
+UNFIT = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError, asyncpg.InsufficientPrivilegeError)
 BUSY = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.LockNotAvailableError)
 
 
 @asynccontextmanager
 async def answering() -> AsyncIterator[None]:
-    """Give the failures of the driver their names: away, or busy. An error of our own SQL stays what it is."""
+    """Give the driver's failures their names: away, not migrated, busy. An error of our own SQL stays what it is."""
     try:
         yield
     except BUSY as error:
         raise PostgresBusy(str(error)) from error
+    except UNFIT as error:
+        raise NotMigrated(f"{NotMigrated.__doc__} ({error})") from error
     except AWAY as error:
         raise PostgresUnavailable(f"PostgreSQL does not answer: {error!r}") from error
 

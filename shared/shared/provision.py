@@ -6,6 +6,7 @@ in silence: one place does it.
 
 import asyncio
 import sys
+import time
 
 import nats
 import nats.errors
@@ -23,6 +24,8 @@ log = structlog.get_logger()
 
 TIMEOUT = 10.0  # seconds for one answer: a file-backed stream of a busy server takes its time
 CONNECT_TIMEOUT = 5  # seconds
+WAIT = 60.0  # seconds for NATS to come up: its public image has no shell, so Compose can't ask it for its health
+PAUSE = 0.5  # seconds between two attempts
 
 
 class ProvisioningRefused(Permanent):
@@ -42,17 +45,36 @@ async def provision(settings: NatsSettings) -> list[str]:
             name="provision",
             connect_timeout=CONNECT_TIMEOUT,
             allow_reconnect=False,
+            error_cb=_leave_to_the_exception,
         )
     except (nats.errors.Error, OSError, TimeoutError) as error:
         raise BusUnavailable(f"NATS does not answer: {error!r}") from error
     try:
         return await _provision(client.jetstream(timeout=TIMEOUT), settings.nats_replicas)
-    except (nats.js.errors.ServiceUnavailableError, nats.errors.Error, TimeoutError) as error:
-        raise BusUnavailable(f"JetStream does not answer: {error!r}") from error
-    except nats.js.errors.APIError as error:
+    except nats.js.errors.ServiceUnavailableError as error:
+        raise BusUnavailable(f"JetStream does not answer: {error.description or error!r}") from error
+    except nats.js.errors.APIError as error:  # before its own base, which is every error of the client
         raise ProvisioningRefused(error.description or repr(error)) from error
+    except (nats.errors.Error, TimeoutError, OSError) as error:
+        raise BusUnavailable(f"JetStream does not answer: {error!r}") from error
     finally:
         await client.close()
+
+
+async def _leave_to_the_exception(_error: Exception) -> None:
+    """Every error of this short-lived client is raised as well."""
+
+
+async def provision_soon(settings: NatsSettings, within: float) -> list[str]:
+    """The same, for a NATS that is being started as well: tries again until it answers, for `within` seconds."""
+    deadline = time.monotonic() + within
+    while True:
+        try:
+            return await provision(settings)
+        except BusUnavailable:
+            if time.monotonic() > deadline:
+                raise
+        await asyncio.sleep(PAUSE)
 
 
 async def _provision(jetstream: JetStreamContext, replicas: int) -> list[str]:
@@ -71,7 +93,7 @@ async def _provision(jetstream: JetStreamContext, replicas: int) -> list[str]:
 def main() -> None:
     configure(ServiceSettings(), "provision")
     try:
-        done = asyncio.run(provision(load(NatsSettings)))
+        done = asyncio.run(provision_soon(load(NatsSettings), WAIT))
     except UnderstudyError as error:
         log.error("provision.failed", error=str(error))  # noqa: TRY400 (the message says it all)
         sys.exit(1)

@@ -1,16 +1,46 @@
-"""Every command of `understudy`."""
+"""Every command of `understudy`. One is loaded when it is called: together they import a second's worth."""
 
+from importlib import import_module
 from importlib.metadata import version
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
+from typer.core import TyperGroup
 
 from ops import output
-from ops.commands import dead, oneshots, status, token
-from ops.commands.up import up
+
+# name -> module and function (or, for a group, its app)
+COMMANDS = {
+    "up": ("up", "up"),
+    "status": ("status", "status"),
+    "migrate": ("oneshots", "migrate"),
+    "provision": ("oneshots", "provision"),
+    "token": ("token", "token"),
+    "dead": ("dead", "app"),
+}
+
+
+class Commands(TyperGroup):
+    def list_commands(self, ctx: Any) -> list[str]:  # noqa: ARG002  # the signature is click's
+        return list(COMMANDS)
+
+    def get_command(self, ctx: Any, cmd_name: str) -> Any:  # noqa: ARG002  # the signature is click's
+        if cmd_name not in COMMANDS:
+            return None
+        module, name = COMMANDS[cmd_name]
+        found = getattr(import_module(f"ops.commands.{module}"), name)
+        if not isinstance(found, typer.Typer):
+            single = typer.Typer(add_completion=False, pretty_exceptions_enable=False)
+            single.command(name=cmd_name)(found)
+            found = single
+        command = typer.main.get_command(found)
+        command.name = cmd_name
+        return command
+
 
 app = typer.Typer(
     name="understudy",
+    cls=Commands,
     help="Takes Shopify's place for everyone who reads, and lines up everyone who writes.",
     epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a server does not answer, 4 not found, 130 interrupted. "
     "With --json, stdout is one line of JSON and an error is one line of JSON on stderr.",
@@ -18,12 +48,6 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},
 )
-app.command()(up)
-app.command()(status.status)
-app.command()(oneshots.migrate)
-app.command()(oneshots.provision)
-app.command()(token.token)
-app.add_typer(dead.app, name="dead")
 
 
 def _version(wanted: bool) -> None:

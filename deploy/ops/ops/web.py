@@ -14,12 +14,15 @@ class Http:
     def __init__(self, within: float = WITHIN) -> None:
         self._client = httpx2.Client(trust_env=False, timeout=within)
 
-    def get(self, url: str, token: str | None = None) -> Any:
-        """The JSON of a 200, None for anything else."""
-        return self._ask("GET", url, None, {"Authorization": f"Bearer {token}"} if token else {})
+    def get(self, url: str) -> Any:
+        """The JSON of a success, None for anything else."""
+        return self._ask("GET", url)
 
-    def post(self, url: str, body: Any, headers: dict[str, str] | None = None) -> Any:
-        return self._ask("POST", url, orjson.dumps(body), {"Content-Type": "application/json", **(headers or {})})
+    def post(self, url: str, body: Any) -> Any:
+        return self._ask("POST", url, body)
+
+    def patch(self, url: str, body: Any) -> Any:
+        return self._ask("PATCH", url, body)
 
     def probe(self, url: str) -> tuple[int | None, Any]:
         """Status and JSON of the answer, whatever it is; a status of None when there is none."""
@@ -29,9 +32,9 @@ class Http:
             return None, None
         return answer.status_code, _json(answer)
 
-    def _ask(self, method: str, url: str, content: bytes | None, headers: dict[str, str]) -> Any:
+    def _ask(self, method: str, url: str, body: Any = None) -> Any:
         try:
-            answer = self._client.request(method, url, content=content, headers=headers)
+            answer = self._client.request(method, url, json=body)
         except httpx2.HTTPError:
             return None
         return _json(answer) if answer.is_success else None

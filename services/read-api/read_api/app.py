@@ -5,7 +5,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 
 from fastapi import FastAPI
 
-from read_api import routes
+from read_api import openapi, routes
 from read_api.audience import Audience
 from read_api.cache_policy import CachePolicy
 from read_api.catalogue import Catalogue
@@ -71,6 +71,7 @@ def create_app(settings: ReadApiSettings | None = None) -> FastAPI:
     app.include_router(routes.events(catalogue, policy, Audience.PUBLIC))
     app.include_router(routes.events(catalogue, policy, Audience.ORGANIZER))
     app.include_router(routes.overview(catalogue, policy, board))
+    openapi.install(app)
     health.install(app, settings, {"postgres": database.problem})
     telemetry.instrument(app)
     app.add_middleware(Edge, cors_origin=settings.cors_origin)

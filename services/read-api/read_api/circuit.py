@@ -49,6 +49,10 @@ class Circuit:
             log.info("redis.back")
         return True
 
+    async def check(self) -> bool:
+        """Whether Redis answers now. While it is away, the last look counts."""
+        return self.closed and await self.step()
+
     async def close(self) -> None:
         if self._watch is not None:
             self._watch.cancel()

@@ -1,6 +1,8 @@
 """PostgreSQL, as far as read-api may see it: SELECTs, from a pool that comes when PostgreSQL does."""
 
 import asyncio
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
 from typing import Any
 
 import asyncpg
@@ -8,13 +10,14 @@ import structlog
 
 from read_api.listing import SQL, numbered
 from shared.errors import UnderstudyError
-from shared.postgres import ACQUIRE_TIMEOUT, READER_ROLE, PostgresUnavailable, answering, connect
+from shared.postgres import ACQUIRE_TIMEOUT, READER_ROLE, Connection, PostgresUnavailable, answering, connect
 from shared.settings import PostgresSettings
 
 log = structlog.get_logger()
 
 FIRST_PAUSE = 0.25  # seconds between two attempts to connect; doubles
 LONGEST_PAUSE = 3.0  # seconds
+NOT_OURS_YET = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError, asyncpg.InsufficientPrivilegeError)
 
 
 class NotMigrated(PostgresUnavailable):
@@ -47,14 +50,27 @@ class Database:
 
     async def fetch(self, text: str, arguments: list[Any]) -> list[asyncpg.Record]:
         """The rows of one statement. Raises PostgresUnavailable."""
+        try:
+            async with self._connection() as connection, answering():
+                rows: list[asyncpg.Record] = await connection.fetch(text, *arguments)
+        except NOT_OURS_YET as error:
+            raise NotMigrated from error
+        return rows
+
+    @asynccontextmanager
+    async def _connection(self) -> AsyncIterator[Connection]:
         if self._pool is None:
             raise PostgresUnavailable(self._reason)
         try:
-            async with answering(), self._pool.acquire(timeout=ACQUIRE_TIMEOUT) as connection:
-                rows: list[asyncpg.Record] = await connection.fetch(text, *arguments)
-        except (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError, asyncpg.InsufficientPrivilegeError) as error:
-            raise NotMigrated from error
-        return rows
+            async with answering():
+                connection = await self._pool.acquire(timeout=ACQUIRE_TIMEOUT)
+        except asyncpg.PostgresError as error:  # it may have been restored, without our role or our database yet
+            raise PostgresUnavailable(f"PostgreSQL refuses connections: {error!r}") from error
+        try:
+            yield connection
+        finally:
+            async with answering():
+                await self._pool.release(connection, timeout=ACQUIRE_TIMEOUT)
 
     async def problem(self) -> str | None:
         """Why it can't be read from, or None."""

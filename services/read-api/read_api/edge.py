@@ -10,7 +10,7 @@ from read_api import metrics
 from read_api.cache_policy import NO_STORE
 
 READABLE = "ETag, X-Revision, Link, Cache-Status, Server-Timing, Retry-After"  # to scripts of other origins
-SENDABLE = "Authorization, If-None-Match, X-Min-Revision"
+SENDABLE = "Authorization, If-None-Match"
 PREFLIGHT_AGE = "7200"  # seconds; the longest that Chromium takes
 
 

@@ -1,4 +1,4 @@
-"""Put a list's SQL together from the named pieces of queries.sql. Pure.
+"""Put a list's SQL together from the named pieces of queries.sql.
 
 Each question gets a statement of its own, without `OR … IS NULL` around a filter that was not asked for, so PostgreSQL
 can use the index that fits. Only pieces of that file and parameter numbers make up the text; what was asked travels

@@ -29,7 +29,7 @@ ITEM: dict[str, Any] = {
     "created_at": "2026-10-01T08:00:00Z", "updated_at": "2026-11-02T09:30:00Z", "revision": 17,
 }  # fmt: skip
 EVENT: dict[str, Any] = ITEM | {"description_html": "<p>…</p>", "available": 377, "tickets": [TICKET]}
-MANAGE_ITEM: dict[str, Any] = ITEM | {"capacity": 500, "data_complete": True}
+MANAGE_ITEM: dict[str, Any] = ITEM | {"capacity": 500}
 MANAGE_EVENT: dict[str, Any] = EVENT | {
     "tickets": [MANAGE_TICKET], "capacity": 500, "sold": 123, "data_complete": True,
     "synced_at": "2026-11-02T09:30:01Z",
@@ -121,7 +121,6 @@ class ManageItem(Item):
     model_config = ConfigDict(json_schema_extra={"examples": [MANAGE_ITEM]})
 
     capacity: int | None
-    data_complete: bool = Field(description="False: something is missing and is being read from Shopify.")
 
 
 class ManageEvent(Item):
@@ -132,7 +131,7 @@ class ManageEvent(Item):
     tickets: list[ManageTicket]
     capacity: int | None
     sold: int | None
-    data_complete: bool
+    data_complete: bool = Field(description="False: something is missing and is being read from Shopify.")
     synced_at: datetime
 
 

@@ -53,7 +53,7 @@ class StatusBoard:
                 "last_reconcile": None,
                 "drift": None,
                 "shopify": {"budget_left": None},
-                "degraded": self._degraded(postgres=projections is not None),
+                "degraded": await self._degraded(postgres=projections is not None),
             },
             option=orjson.OPT_UTC_Z | orjson.OPT_OMIT_MICROSECONDS,
         )
@@ -69,8 +69,8 @@ class StatusBoard:
             return None
         return {**dict(counted[0]), "backfill": dict(backfills[0]) if backfills else None}
 
-    def _degraded(self, *, postgres: bool) -> list[str]:
-        parts = {"postgres": postgres, "redis": self._circuit.closed, "nats": self._feed.live}
+    async def _degraded(self, *, postgres: bool) -> list[str]:
+        parts = {"postgres": postgres, "redis": await self._circuit.check(), "nats": self._feed.live}
         return [name for name, well in parts.items() if not well]
 
 

@@ -4,6 +4,7 @@ In this order, after the commit: who hears the announcement finds Redis raised a
 between leaves the change unacknowledged, and its redelivery says all of it once more; the tag's revision absorbs it.
 """
 
+import time
 from collections.abc import Iterable
 from datetime import datetime
 
@@ -19,7 +20,7 @@ from syncer.store import Projected, Store
 log = structlog.get_logger()
 SQL = queries("syncer")
 
-RECENT = 120.0  # seconds before a (re)connection whose raises may have been lost with the old one
+RECENT = 120.0  # seconds before Redis was lost: what it heard then may have been lost with it
 RELAYED_AT_ONCE = 500  # tags
 
 
@@ -30,7 +31,7 @@ class Announcer:
         self._store = store
         self._tags = tags
         self._bus = bus
-        self._redis_lost = True  # until the relay has raised what a predecessor may have left
+        self._lost_at: float | None = time.monotonic()  # until the relay has raised what a predecessor may have left
 
     async def announce(self, projected: Projected, seen_at: datetime, caused_by: str | None) -> None:
         """Say it to Redis, then to the bus.
@@ -62,7 +63,7 @@ class Announcer:
             try:
                 await self._tags.purge(tag, revision)
             except RedisUnavailable as error:
-                self._redis_lost = True
+                self._lose()
                 async with transaction(self._store.pool) as connection:
                     await connection.execute(SQL.keep_unraised, tag, revision)
                 metrics.UNRAISED.inc()
@@ -70,10 +71,18 @@ class Announcer:
 
     async def step(self) -> bool:
         """Relay to Redis what it missed, and after a lost connection all that changed of late. True: there is more."""
+        try:
+            return await self._relay()
+        except RedisUnavailable:
+            self._lose()
+            raise
+
+    async def _relay(self) -> bool:
         await self._tags.ping()
+        lost_at = self._lost_at
         async with transaction(self._store.pool) as connection:
             kept = [(row["tag"], row["revision"]) for row in await connection.fetch(SQL.get_unraised, RELAYED_AT_ONCE)]
-            recent = await self._recent(connection) if self._redis_lost else []
+            recent = [] if lost_at is None else await self._changed_since(connection, lost_at - RECENT)
         for tag, revision in recent + kept:
             await self._tags.purge(tag, revision)
         if kept:
@@ -81,11 +90,18 @@ class Announcer:
                 await connection.executemany(SQL.drop_unraised, kept)
         if recent or kept:
             log.info("tags.relayed", recent=len(recent), kept=len(kept))
-        self._redis_lost = len(kept) == RELAYED_AT_ONCE
-        return self._redis_lost
+        if self._lost_at == lost_at:  # and was not lost again meanwhile
+            self._lost_at = None
+        return len(kept) == RELAYED_AT_ONCE
 
-    async def _recent(self, connection: Connection) -> list[tuple[str, int]]:
-        rows = await connection.fetch(SQL.get_changed_since, RECENT)
+    def _lose(self) -> None:
+        """Remember when Redis was lost, until all is raised that it may not know when it is back."""
+        if self._lost_at is None:
+            self._lost_at = time.monotonic()
+
+    async def _changed_since(self, connection: Connection, at: float) -> list[tuple[str, int]]:
+        """Every tag that was raised since then, by the monotonic clock."""
+        rows = await connection.fetch(SQL.get_changed_since, time.monotonic() - at)
         events_revision = await connection.fetchval(SQL.get_events_revision)
         return [(event_tag(row["id"]), row["revision"]) for row in rows] + [(EVENTS, events_revision)]
 

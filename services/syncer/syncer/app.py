@@ -106,7 +106,7 @@ class Syncer:
                 return await backfill.step()
 
             for loop in (
-                Loop("relay", announcer.step, RELAY_INTERVAL),
+                Loop("relay", announcer.step, RELAY_INTERVAL, longest_pause=RELAY_INTERVAL),
                 Loop("refetcher", Refetcher(pool, reader, bus, shop).step, REFETCH_INTERVAL),
                 Loop("keep in step", keep_in_step, KEEP_IN_STEP_INTERVAL),
             ):

@@ -65,7 +65,8 @@ def render(event: Event, edition: Edition) -> Documents:
         manage_tickets_document=_json(
             {"event_id": str(event.id), "tickets": manage_tickets, "revision": edition.revision}
         ),
-        manage_item=_json(item | {"capacity": event.capacity, "data_complete": event.data_complete}),
+        # Without `data_complete`: every sale unsets it for a moment, and would purge every list twice.
+        manage_item=_json(item | {"capacity": event.capacity}),
     )
 
 

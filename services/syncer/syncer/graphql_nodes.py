@@ -8,8 +8,8 @@ from typing import Literal
 
 from pydantic import AliasPath, AwareDatetime, Field
 
-from syncer.source import Id, Image, Level, Money, Product, Text, Variant
-from syncer.webhook_payloads import Payload, validated
+from syncer.source import Id, Image, Integer, Level, Money, Product, Text, Variant
+from syncer.webhook_payloads import Payload, tags, validated
 
 
 class MetafieldNode(Payload):
@@ -40,7 +40,7 @@ class Media(Payload):
 
 class QuantityNode(Payload):
     name: str
-    quantity: int = Field(ge=-(2**31), lt=2**31)
+    quantity: Integer
 
 
 class LevelNode(Payload):
@@ -66,9 +66,9 @@ class VariantNode(Payload):
     sku: Text | None
     price: Money
     compare_at_price: Money | None = Field(alias="compareAtPrice")
-    position: int
+    position: Integer
     inventory_policy: Literal["DENY", "CONTINUE"] = Field(alias="inventoryPolicy")
-    inventory_quantity: int | None = Field(alias="inventoryQuantity")
+    inventory_quantity: Integer | None = Field(alias="inventoryQuantity")
     updated_at: AwareDatetime = Field(alias="updatedAt")
     metafields: Metafields
     item: ItemNode = Field(alias="inventoryItem")
@@ -107,7 +107,7 @@ def product(body: bytes) -> tuple[Product, dict[int, tuple[Level, ...]]]:
         description_html=node.description_html,
         status=STATUS[node.status],
         product_type=node.product_type,
-        tags=tuple(sorted(set(node.tags))),
+        tags=tags(node.tags),
         images=tuple(Image(url=media.image.url, alt=media.alt or None) for media in node.media.nodes if media.image),
         created_at=node.created_at,
         updated_at=node.updated_at,

@@ -18,10 +18,13 @@ LONGEST_PAUSE = 15.0  # seconds
 class Loop:
     """Runs `step` for ever: at once again while it says there is more, else after `interval` seconds or a `wake`."""
 
-    def __init__(self, name: str, step: Callable[[], Awaitable[bool]], interval: float) -> None:
+    def __init__(
+        self, name: str, step: Callable[[], Awaitable[bool]], interval: float, longest_pause: float = LONGEST_PAUSE
+    ) -> None:
         self.name = name
         self._step = step
         self._interval = interval
+        self._longest_pause = longest_pause
         self._woken = asyncio.Event()
         self._task: asyncio.Task[None] | None = None
 
@@ -48,7 +51,7 @@ class Loop:
             except Exception as error:  # noqa: BLE001 (a loop that died of one error would be missed by nobody until it matters)
                 failures += 1
                 self._say(error, failures)
-                await asyncio.sleep(min(LONGEST_PAUSE, FIRST_PAUSE * 2 ** min(failures - 1, 10)))
+                await asyncio.sleep(min(self._longest_pause, FIRST_PAUSE * 2 ** min(failures - 1, 10)))
                 continue
             if not more:
                 with suppress(TimeoutError):

@@ -87,7 +87,10 @@ class Event:
 
 @dataclass(frozen=True)
 class Facts:
-    """What a product doesn't say: its stock by inventory item, the highest stock seen by ticket, the currency."""
+    """What a product doesn't say: its stock by inventory item, the highest stock seen by ticket, the currency.
+
+    `stock` has no item of which no level was seen, and nothing of one that is stocked nowhere.
+    """
 
     stock: Mapping[int, tuple[Stock, ...]]
     observed: Mapping[int, int]
@@ -135,7 +138,7 @@ def project(product: Product, facts: Facts, rules: Rules, complete: bool) -> Eve
 
 def _ticket(variant: Variant, facts: Facts, rules: Rules) -> Ticket:
     fields = _Fields(variant.metafields or {}, rules.ticket_metafields)
-    locations = facts.stock.get(variant.inventory_item_id or 0, ())
+    locations = facts.stock.get(variant.inventory_item_id or 0)
     available = _available(variant, locations)
     observed = max((n for n in (facts.observed.get(variant.id), available) if n is not None), default=None)
     set_capacity = fields.whole_number("capacity")
@@ -152,7 +155,7 @@ def _ticket(variant: Variant, facts: Facts, rules: Rules) -> Ticket:
         capacity=capacity,
         capacity_source=None if capacity is None else "observed" if set_capacity is None else "metafield",
         observed_capacity=observed,
-        sold=None if capacity is None or available is None else max(0, capacity - available),
+        sold=None if capacity is None or available is None else min(max(0, capacity - available), INTEGER[-1]),
         available=available,
         max_per_order=fields.whole_number("max_per_order"),
         visible=visible,
@@ -160,17 +163,17 @@ def _ticket(variant: Variant, facts: Facts, rules: Rules) -> Ticket:
         availability=availability,
         position=variant.position,
         inventory_item_id=variant.inventory_item_id,
-        locations=locations,
+        locations=locations or (),
     )
 
 
-def _available(variant: Variant, locations: tuple[Stock, ...]) -> int | None:
-    """The sum over locations; before any was read, the total that the webhook said."""
+def _available(variant: Variant, locations: tuple[Stock, ...] | None) -> int | None:
+    """The sum over locations; before any level was seen, the total that Shopify said."""
     if variant.tracked is False:
         return None
-    if not locations:
+    if locations is None:
         return variant.inventory_quantity
-    return sum(stock.available or 0 for stock in locations)
+    return min(max(INTEGER[0], sum(stock.available or 0 for stock in locations)), INTEGER[-1])
 
 
 def _availability(variant: Variant, available: int | None, capacity: int | None, rules: Rules) -> Availability:

@@ -44,7 +44,7 @@ INSERT INTO events AS e (
     venue_name, venue_address, venue_city, venue_country, currency, price_min, price_max, capacity, sold, available,
     availability, created_at, updated_at, listed_at, listed_revision, source_version, revision, changed_at, deleted_at,
     synced_at, data, data_complete, search,
-    document, tickets_document, item, manage_document, manage_tickets_document, manage_item
+    document, tickets_document, item, manage_document, manage_tickets_document, manage_item, shown
 ) VALUES (
     $1, $2, $3, $4, $5, $6, $7, $8, $9, $10::text::jsonb, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
     $23, $24, $25, $26, $27, $28, $29, $30, now(), NULL, $31, $32::text::jsonb, $33,
@@ -52,7 +52,7 @@ INSERT INTO events AS e (
         || setweight(to_tsvector('simple', concat_ws(' ', $4::text, $9::text, $14::text, $16::text, $7::text,
                                                      array_to_string($8::text[], ' '))), 'B')
         || setweight(to_tsvector('simple', $34), 'C'),
-    $35, $36, $37, $38, $39, $40
+    $35, $36, $37, $38, $39, $40, $41
 )
 ON CONFLICT (id) DO UPDATE SET
     handle = excluded.handle, title = excluded.title, subtitle = excluded.subtitle,
@@ -69,7 +69,7 @@ ON CONFLICT (id) DO UPDATE SET
     deleted_at = NULL, synced_at = excluded.synced_at, data = excluded.data, data_complete = excluded.data_complete,
     search = excluded.search, document = excluded.document, tickets_document = excluded.tickets_document,
     item = excluded.item, manage_document = excluded.manage_document,
-    manage_tickets_document = excluded.manage_tickets_document, manage_item = excluded.manage_item
+    manage_tickets_document = excluded.manage_tickets_document, manage_item = excluded.manage_item, shown = excluded.shown
 WHERE e.source_version <= excluded.source_version AND excluded.revision - e.revision IN (0, 1)
 RETURNING revision;
 
@@ -82,12 +82,12 @@ RETURNING revision;
 INSERT INTO events AS e (
     id, handle, title, description_html, status, tags, images, availability, updated_at, listed_at, listed_revision,
     source_version, revision, changed_at, deleted_at, synced_at, data, data_complete, search,
-    document, tickets_document, item, manage_document, manage_tickets_document, manage_item
+    document, tickets_document, item, manage_document, manage_tickets_document, manage_item, shown
 ) VALUES ($1, '', '', '', 'archived', '{}', '[]', 'sold_out', ($2::timestamptz[])[1], ($2::timestamptz[])[1], 1, $2, 1,
-          now(), now(), now(), 'null', true, '', '', '', '', '', '', '')
+          now(), now(), now(), 'null', true, '', '', '', '', '', '', '', false)
 ON CONFLICT (id) DO UPDATE SET
     source_version = excluded.source_version, revision = e.revision + 1, changed_at = now(), deleted_at = now(),
-    synced_at = now()
+    synced_at = now(), shown = (e.status = 'active')
 WHERE e.source_version < excluded.source_version AND e.deleted_at IS NULL
 RETURNING revision;
 
@@ -111,8 +111,7 @@ DELETE FROM tickets WHERE event_id = $1 AND id <> ALL ($2::bigint[]);
 UPDATE collections SET revision = revision + 1 WHERE name = 'events' RETURNING revision;
 
 -- name: get_standing
-SELECT revision, status = 'active' AND deleted_at IS NULL AS visible, deleted_at IS NOT NULL AS deleted
-FROM events WHERE id = $1;
+SELECT revision, shown, deleted_at IS NOT NULL AS deleted FROM events WHERE id = $1;
 
 -- name: get_events_revision
 SELECT revision FROM collections WHERE name = 'events';

@@ -14,6 +14,7 @@ from pydantic import AfterValidator, AwareDatetime, BaseModel, ConfigDict, Field
 MAX_ID = 2**63 - 1  # of a bigint; JavaScript's 2**53 is no limit here
 
 Id = Annotated[int, Field(gt=0, le=MAX_ID)]
+Integer = Annotated[int, Field(ge=-(2**31), lt=2**31)]  # what the columns hold, and GraphQL's Int
 Text = Annotated[str, AfterValidator(lambda text: text.replace("\x00", ""))]  # PostgreSQL stores no NUL
 Money = Annotated[Decimal, Field(ge=0, max_digits=18, decimal_places=3)]
 Metafields = Mapping[str, str]  # "event.subtitle" -> value
@@ -54,10 +55,10 @@ class Variant(Frozen):
     sku: Text | None
     price: Money
     compare_at_price: Money | None
-    position: int
+    position: Integer
     oversells: bool  # Shopify goes on selling at zero
     inventory_item_id: Id | None
-    inventory_quantity: int | None
+    inventory_quantity: Integer | None
     updated_at: AwareDatetime | None
     tracked: bool | None
     metafields: Metafields | None
@@ -86,7 +87,7 @@ def merge(known: Product | None, seen: Product) -> Product:
         return seen
     before = {variant.id: variant for variant in known.variants}
     variants = [_merge_variant(before.pop(variant.id, None), variant) for variant in seen.variants]
-    variants += [variant for variant in before.values() if _still_holds(variant, seen)]
+    variants += [_unsaid(variant, seen) for variant in before.values() if _still_holds(variant, seen)]
     metafields = known.metafields if seen.metafields is None else seen.metafields
     return seen.model_copy(
         update={
@@ -101,6 +102,13 @@ def _still_holds(variant: Variant, seen: Product) -> bool:
     if seen.all_variants is None:
         return True
     return variant.id in seen.all_variants and seen.all_variants[variant.id] in (None, variant.updated_at)
+
+
+def _unsaid(variant: Variant, seen: Product) -> Variant:
+    """A variant of which only the id was said may have changed: it is kept, and has to be read."""
+    if seen.all_variants is None or seen.all_variants[variant.id] is not None:
+        return variant
+    return variant.model_copy(update={"whole_at": None})
 
 
 def _merge_variant(known: Variant | None, seen: Variant) -> Variant:

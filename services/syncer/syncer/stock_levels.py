@@ -13,8 +13,10 @@ SQL = queries("syncer")
 Levels = Mapping[int, tuple[Level, ...]]  # by inventory item
 
 
-async def put_seen(connection: Connection, item_id: int, level: Level, seen_at: datetime) -> tuple[bool, bool]:
-    """A webhook saw one level: whether it was stored, and whether it ties with what is stored."""
+async def put_seen(
+    connection: Connection, item_id: int, level: Level, seen_at: datetime
+) -> tuple[bool, datetime | None]:
+    """A webhook saw one level: whether it was stored; where it ties, when the later of the two was seen, else None."""
     return await _put(connection, {item_id: (level,)}, seen_at, is_read=False)
 
 
@@ -35,29 +37,37 @@ async def put_read(connection: Connection, levels: Levels, seen_at: datetime) ->
 
 
 async def of_items(connection: Connection, items: list[int]) -> dict[int, tuple[Stock, ...]]:
-    """The stock of each item, by location; a location where it is not stocked is left out."""
+    """The stock of each item, by location; a location where it is not stocked any more is left out.
+
+    An item of which no level was ever seen is left out as well; one that is stocked nowhere is there, with nothing.
+    """
     stock: dict[int, tuple[Stock, ...]] = {}
     for row in await connection.fetch(SQL.get_levels, items):
+        levels = stock.setdefault(row["inventory_item_id"], ())
         if row["available"] is not None:
             level = Stock(row["location_id"], row["available"], row["committed"], row["on_hand"])
-            stock[row["inventory_item_id"]] = (*stock.get(row["inventory_item_id"], ()), level)
+            stock[row["inventory_item_id"]] = (*levels, level)
     return stock
 
 
-async def _put(connection: Connection, levels: Levels, seen_at: datetime, *, is_read: bool) -> tuple[bool, bool]:
+async def _put(
+    connection: Connection, levels: Levels, seen_at: datetime, *, is_read: bool
+) -> tuple[bool, datetime | None]:
     known = await _known(connection, levels)
-    winners, any_tie = [], False
+    winners, tied_at = [], None
     for item_id, of_item in levels.items():
         for level in of_item:
             version = SourceVersion(level.updated_at, seen_at)
-            wins, tie = judge_level(known.get((item_id, level.location_id)), level, version, is_read)
-            any_tie = any_tie or tie
+            before = known.get((item_id, level.location_id))
+            wins, tie = judge_level(before, level, version, is_read)
+            if before is not None and tie:
+                tied_at = max(seen_at, before.version.seen_at, tied_at or seen_at)
             if wins:
                 quantities = (level.available, level.committed, level.on_hand)
                 winners.append((item_id, level.location_id, *quantities, list(version)))
     if winners:
         await connection.executemany(SQL.put_level, winners)
-    return bool(winners), any_tie
+    return bool(winners), tied_at
 
 
 async def _known(connection: Connection, levels: Levels) -> dict[tuple[int, int], KnownLevel]:

@@ -66,11 +66,12 @@ class Store:
             await rows.claim_items(connection, seen.product)
             stock_moved = await stock_levels.put_read(connection, seen.levels, seen.version.seen_at)
             verdict = judge(row.known if row else None, seen.product, seen.version, seen.is_read)
-            if not self.rules.is_event(seen.product):
-                return await self._turn_away(connection, row, seen, wins=verdict.product is not None)
-            if verdict.refetch is not None:
+            is_event = self.rules.is_event(seen.product)
+            if verdict.refetch is not None and (is_event or verdict.refetch == "tie"):
                 newest = max(seen.version.seen_at, row.known.version.seen_at) if row else seen.version.seen_at
                 await want(connection, "product", product_id, verdict.refetch, newest)
+            if not is_event:
+                return await self._turn_away(connection, row, seen, wins=verdict.product is not None)
             if verdict.product is not None:
                 return await self._derive(connection, row, verdict.product, seen.version, now, verdict.refetch)
             if stock_moved and row and row.living:
@@ -85,10 +86,10 @@ class Store:
             return Projected(0, "stranger", refetch="stranger")
         async with transaction(self.pool) as connection:
             now = await rows.lock(connection, event_id)
-            moved, tie = await stock_levels.put_seen(connection, item_id, level, seen_at)
-            refetch = "stock tie" if tie else None
-            if refetch is not None:
-                await want(connection, "product", event_id, refetch, seen_at, TIE_DELAY)
+            moved, tied_at = await stock_levels.put_seen(connection, item_id, level, seen_at)
+            refetch = None if tied_at is None else "stock tie"
+            if tied_at is not None:
+                await want(connection, "product", event_id, "stock tie", tied_at, TIE_DELAY)
             row = await rows.get(connection, event_id) if moved else None
             if row is None or row.living is None:
                 return Projected(event_id, "no_event" if moved else "unchanged", refetch=refetch)
@@ -129,7 +130,7 @@ class Store:
         if row is None:
             return None
         return Projected(
-            event_id, "unchanged", row["revision"], True, events_revision, visible=True, deleted=row["deleted"]
+            event_id, "unchanged", row["revision"], True, events_revision, row["shown"], deleted=row["deleted"]
         )
 
     async def _event_of(self, item_id: int) -> int | None:
@@ -167,14 +168,15 @@ class Store:
         facts = Facts(stock, await rows.observed_capacities(connection, source.id), self.currency)
         event = project(source, facts, self.rules, complete=missing(source) is None)
         revised = revise(row.standing if row else None, event, now)
-        await rows.put(connection, event, revised, version, source)
+        shown = event.status == "active" or (row is not None and row.standing.visible)
+        await rows.put(connection, event, revised, version, source, shown=shown)
         return Projected(
             event.id,
             "projected" if revised.changed else "unchanged",
             revision=revised.edition.revision,
             changed=revised.changed,
             events_revision=await connection.fetchval(SQL.raise_events) if revised.listed else None,
-            visible=event.status == "active" or (row is not None and row.standing.visible),
+            visible=shown,
             refetch=refetch,
         )
 

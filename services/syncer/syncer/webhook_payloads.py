@@ -4,10 +4,10 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Literal, TypeVar
 
-from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AwareDatetime, BaseModel, ConfigDict, ValidationError, field_validator
 
 from shared.errors import Permanent
-from syncer.source import Id, Image, Level, Money, Product, Text, Variant
+from syncer.source import Id, Image, Integer, Level, Money, Product, Text, Variant
 
 CARRIED_VARIANTS = 100  # a body carries no more of them
 
@@ -50,10 +50,10 @@ class VariantPayload(Payload):
     price: Money
     compare_at_price: Money | None = None
     sku: Text | None = None
-    position: int | None = None
+    position: Integer | None = None
     inventory_policy: Literal["deny", "continue"] = "deny"
     inventory_item_id: Id | None = None
-    inventory_quantity: int | None = None
+    inventory_quantity: Integer | None = None
     updated_at: AwareDatetime | None = None
     metafields: tuple[MetafieldPayload, ...] | None = None
 
@@ -94,7 +94,7 @@ class ProductPayload(Payload):
 class LevelPayload(Payload):
     inventory_item_id: Id
     location_id: Id
-    available: int | None = Field(ge=-(2**31), lt=2**31, default=None)
+    available: Integer | None = None
     updated_at: AwareDatetime | None = None  # absent when an item was disconnected from the location
 
 
@@ -112,7 +112,7 @@ def product(body: bytes) -> Product:
         description_html=payload.body_html or "",
         status=payload.status,
         product_type=payload.product_type or "",
-        tags=_tags(payload.tags),
+        tags=tags(payload.tags),
         images=tuple(
             Image(url=image.src, alt=image.alt or None)
             for image in sorted(payload.images, key=lambda image: image.position or 0)
@@ -135,7 +135,8 @@ def level(body: bytes, triggered_at: datetime) -> tuple[int, Level]:
     return payload.inventory_item_id, Level(
         location_id=payload.location_id,
         available=payload.available,
-        updated_at=payload.updated_at or triggered_at,
+        # In whole seconds like every other: else a level that comes back within the second would be older than its end.
+        updated_at=payload.updated_at or triggered_at.replace(microsecond=0),
     )
 
 
@@ -176,9 +177,9 @@ def _metafields(payload: tuple[MetafieldPayload, ...] | None) -> dict[str, str] 
     return {metafield.name: text for metafield in payload if (text := metafield.text) is not None}
 
 
-def _tags(tags: str | tuple[str, ...] | None) -> tuple[str, ...]:
+def tags(said: str | tuple[str, ...] | None) -> tuple[str, ...]:
     """Shopify sends "a, b" in a webhook and ["a", "b"] in a read; the order says nothing."""
-    parts = tags.split(",") if isinstance(tags, str) else tags or ()
+    parts = said.split(",") if isinstance(said, str) else said or ()
     return tuple(sorted({part.strip() for part in parts} - {""}))
 
 

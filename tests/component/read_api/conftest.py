@@ -1,28 +1,26 @@
 """A read-api on real servers, with projections of the test's own."""
 
-from collections.abc import AsyncIterator, Callable
+import sys
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import httpx2
 import pytest
-from projected import Shop
+from projected import STATIC_KEYS, Shop
 from waiting import eventually
 
 from read_api.app import create_app
 from read_api.settings import ReadApiSettings
-from shared.auth import mint
+from sandbox.processes import Process, answers
+from sandbox.servers import free_port
 from shared.migrations import migrate
 from shared.provision import provision
 from shared.settings import NatsSettings, RedisSettings
 from shared.tags import Tags, connect
-
-READER, READER_ENTRY = mint("reader", ["events:read"])
-WRITER, WRITER_ENTRY = mint("writer", ["events:write"])
-ORGANIZER = {"Authorization": f"Bearer {READER}"}
-NOT_ALLOWED = {"Authorization": f"Bearer {WRITER}"}
 
 BASE = "http://api"
 Serve = Callable[..., AbstractAsyncContextManager[httpx2.AsyncClient]]
@@ -61,11 +59,15 @@ async def shop(projections: str, tags: Tags) -> AsyncIterator[Shop]:
 
 
 @pytest.fixture
-def settings(projections: str, own_redis_url: str, nats_url: str, _provisioned: None) -> Callable[..., ReadApiSettings]:
+def settings(
+    projections: str, tags: Tags, own_redis_url: str, nats_url: str, _provisioned: None
+) -> Callable[..., ReadApiSettings]:
+    assert tags is not None  # Redis was emptied
+
     def make(**changes: Any) -> ReadApiSettings:
         given: dict[str, Any] = {
             "postgres_dsn": projections, "redis_url": own_redis_url, "nats_url": nats_url,
-            "auth_static_keys": f"{READER_ENTRY},{WRITER_ENTRY}", "log_level": "error",
+            "auth_static_keys": STATIC_KEYS, "log_level": "error",
         }  # fmt: skip
         return ReadApiSettings(**(given | changes))
 
@@ -74,28 +76,49 @@ def settings(projections: str, own_redis_url: str, nats_url: str, _provisioned: 
 
 @pytest.fixture
 def serve(settings: Callable[..., ReadApiSettings]) -> Serve:
-    """Run another read-api with changed settings."""
+    """Run a read-api with changed settings, and wait until it is ready (`ready=False`: don't)."""
 
     @asynccontextmanager
-    async def running(**changes: Any) -> AsyncIterator[httpx2.AsyncClient]:
+    async def running(ready: bool = True, **changes: Any) -> AsyncIterator[httpx2.AsyncClient]:
         app = create_app(settings(**changes))
         transport = httpx2.ASGITransport(app)
-        async with (
-            app.router.lifespan_context(app),
-            httpx2.AsyncClient(transport=transport, base_url="http://api") as client,
-        ):
+        async with app.router.lifespan_context(app), httpx2.AsyncClient(transport=transport, base_url=BASE) as client:
+            if ready:
+                await eventually(lambda: is_ready(client))
             yield client
 
     return running
+
+
+async def is_ready(client: httpx2.AsyncClient) -> bool:
+    return (await client.get("/readyz")).status_code == 200
 
 
 @pytest.fixture
 async def api(serve: Serve) -> AsyncIterator[httpx2.AsyncClient]:
     """A client of one read-api that is ready."""
     async with serve() as client:
-
-        async def ready() -> bool:
-            return (await client.get("/readyz")).status_code == 200
-
-        await eventually(ready)
         yield client
+
+
+@pytest.fixture
+def process(tmp_path: Path, settings) -> Iterator[Process]:
+    made = settings()
+    port = free_port()
+    running = Process(
+        "read-api",
+        [sys.executable, "-m", "read_api"],
+        log=tmp_path / "read-api.log",
+        env={
+            "NATS_URL": made.nats_url.get_secret_value(),
+            "POSTGRES_DSN": made.postgres_dsn.get_secret_value(),
+            "REDIS_URL": made.redis_url.get_secret_value(),
+            "AUTH_STATIC_KEYS": STATIC_KEYS,
+            "PORT": str(port),
+        },
+        ready=answers(f"http://127.0.0.1:{port}/readyz"),
+    )
+    running.url = f"http://127.0.0.1:{port}"  # type: ignore[attr-defined]
+    running.start()
+    yield running
+    running.stop()

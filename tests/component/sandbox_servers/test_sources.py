@@ -1,5 +1,7 @@
 """One fixture, three origins: what it hands out are real servers."""
 
+import re
+
 import asyncpg
 import httpx2
 import nats
@@ -7,7 +9,7 @@ import pytest
 import redis.asyncio
 import server_sources
 
-from sandbox.servers import Servers
+from sandbox.servers import Nats, Servers
 
 
 async def test_the_database_of_a_test_is_empty_and_its_own(database: str, postgres_dsn: str):
@@ -25,6 +27,20 @@ async def test_nats_stores_with_fsync_before_it_acknowledges(servers: Servers):
         state = (await client.get(f"{servers.nats_monitor_url}/varz")).json()
     assert state["jetstream"]["config"]["sync_always"] is True
     assert state["max_payload"] == 8 * 1024 * 1024
+
+
+async def test_the_embedded_nats_is_configured_as_every_other_one_is():
+    def settings(text: str) -> dict[str, str]:
+        lines = [line.partition("#")[0].strip() for line in text.splitlines()]
+        return dict(re.split(r":\s*", line, maxsplit=1) for line in lines if ":" in line)
+
+    own = {"listen", "http", "store_dir"}  # where it is
+    shipped = settings((server_sources.NATS_CONFIGURATION / "nats.conf").read_text())
+    with Nats() as server:
+        embedded = settings((server.directory / "nats.conf").read_text())
+    assert {name: value for name, value in embedded.items() if name not in own} == {
+        name: value for name, value in shipped.items() if name not in own and not name.startswith("lame_duck")
+    }
 
 
 async def test_nats_and_redis_answer(nats_url: str, redis_url: str):

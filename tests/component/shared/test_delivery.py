@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -54,9 +54,9 @@ class Handler:
     handled: list[Contract] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
 
-    async def __call__(self, body: bytes, message: NatsMessage) -> None:
+    async def __call__(self, message: NatsMessage) -> None:
         self.times.append(asyncio.get_running_loop().time())
-        contract = parse(message.raw_message.headers, body)
+        contract = parse(message.headers, message.body)
         if self.always is not None:
             raise self.always
         if self.plan:
@@ -88,17 +88,18 @@ class Running:
 
 
 @asynccontextmanager
-async def consuming(url: str, handler: Handler) -> AsyncIterator[Running]:
+async def consuming(url: str, handler: Handler, ack_wait: float = SYNCER_CHANGES.ack_wait) -> AsyncIterator[Running]:
     """A service with that handler on the syncer's consumer, on empty streams."""
     settings = NatsSettings(nats_url=url)
     async with await nats.connect(url) as client:
         jetstream = client.jetstream()
         await empty(jetstream, settings)
+        await jetstream.add_consumer(CHANGES.name, replace(SYNCER_CHANGES, ack_wait=ack_wait).config())
         broker = make_broker(settings, "test")
 
-        @broker.subscriber(**SYNCER_CHANGES.subscription())
-        async def handle(body: bytes, message: NatsMessage) -> None:
-            await handler(body, message)
+        @broker.subscriber(**SYNCER_CHANGES.subscription(), no_reply=True)
+        async def handle(message: NatsMessage) -> None:
+            await handler(message)
 
         async with running(broker):
             await eventually(lambda: is_none(consumer_problem(broker, SYNCER_CHANGES)))
@@ -216,8 +217,8 @@ async def test_a_handler_that_hangs_is_cut_off_and_tried_again(nats_url, monkeyp
     monkeypatch.setattr(delivery, "HANDLER_DEADLINE", 0.05)
 
     class Hanging(Handler):
-        async def __call__(self, body: bytes, message: NatsMessage) -> None:
-            await super().__call__(body, message)
+        async def __call__(self, message: NatsMessage) -> None:
+            await super().__call__(message)
             if len(self.times) == 1:
                 self.handled.clear()
                 await asyncio.Event().wait()
@@ -245,7 +246,8 @@ async def test_a_dead_letter_that_cannot_be_stored_loses_nothing(nats_url, monke
 async def test_what_was_not_acknowledged_is_delivered_again_after_nats_was_killed(tmp_path: Path, monkeypatch):
     monkeypatch.setattr(delivery, "FIRST_DELAY", 0.5)
     with Nats(tmp_path / "nats") as server:
-        async with consuming(server.url, Handler(plan=[Transient()])) as service:
+        # The delay of a nak dies with the server: what counts then is the consumer's ack_wait.
+        async with consuming(server.url, Handler(plan=[Transient()]), ack_wait=1.0) as service:
             await service.bus.publish(change())
             await eventually(lambda: service.handler.times)
             server.kill()

@@ -13,56 +13,16 @@ from sandbox.shopify.catalogue import MetafieldDraft, VariantDraft
 from sandbox.shopify.courier import sign
 from sandbox.shopify.webhooks import slash_form, triggered_at
 
-PRODUCT_KEYS = set(
-    [
-        "admin_graphql_api_id",
-        "body_html",
-        "created_at",
-        "handle",
-        "id",
-        "product_type",
-        "published_at",
-        "template_suffix",
-        "title",
-        "updated_at",
-        "vendor",
-        "status",
-        "published_scope",
-        "tags",
-        "variants",
-        "options",
-        "images",
-        "image",
-        "media",
-        "variant_gids",
-        "has_variants_that_requires_components",
-        "category",
-    ]
-)
-VARIANT_KEYS = set(
-    [
-        "admin_graphql_api_id",
-        "barcode",
-        "compare_at_price",
-        "created_at",
-        "id",
-        "inventory_policy",
-        "position",
-        "price",
-        "product_id",
-        "sku",
-        "taxable",
-        "title",
-        "updated_at",
-        "option1",
-        "option2",
-        "option3",
-        "image_id",
-        "inventory_item_id",
-        "inventory_quantity",
-        "old_inventory_quantity",
-    ]
-)
+PRODUCT_KEYS = {
+    "admin_graphql_api_id", "body_html", "created_at", "handle", "id", "product_type", "published_at",
+    "template_suffix", "title", "updated_at", "vendor", "status", "published_scope", "tags", "variants",
+    "options", "images", "image", "media", "variant_gids", "has_variants_that_requires_components", "category",
+}  # fmt: skip
+VARIANT_KEYS = {
+    "admin_graphql_api_id", "barcode", "compare_at_price", "created_at", "id", "inventory_policy", "position",
+    "price", "product_id", "sku", "taxable", "title", "updated_at", "option1", "option2", "option3", "image_id",
+    "inventory_item_id", "inventory_quantity", "old_inventory_quantity",
+}  # fmt: skip
 
 
 def product_of(shop, variants=1):

@@ -51,33 +51,43 @@ TABLE = [
     ("{ bulkOperations(first: 10) { nodes { id } } }", {}, 6),
     ("{ productsCount { count } }", {}, 10),
     (
-        "{ productOperation(id: 1) { status product { id } ... on ProductSetOperation { userErrors { message } }"
-        " ... on ProductDeleteOperation { userErrors { message } } } }",
+        (
+            "{ productOperation(id: 1) { status product { id } ... on ProductSetOperation { userErrors { message } }"
+            " ... on ProductDeleteOperation { userErrors { message } } } }"
+        ),
         {},
         3,
     ),
     ("mutation { productDelete(input: {id: 1}) { deletedProductId userErrors { message } } }", {}, 10),
     (
-        "mutation ($p: ProductCreateInput!) { productCreate(product: $p) { userErrors { message } product { id"
-        " variants(first: 1) { nodes { id inventoryItem { id } } } } } }",
+        (
+            "mutation ($p: ProductCreateInput!) { productCreate(product: $p) { userErrors { message } product { id"
+            " variants(first: 1) { nodes { id inventoryItem { id } } } } } }"
+        ),
         {"p": {}},
         14,
     ),
     (
-        "mutation ($v: [ProductVariantsBulkInput!]!) { productVariantsBulkCreate(productId: 1, variants: $v)"
-        " { productVariants { id inventoryItem { id } } } }",
+        (
+            "mutation ($v: [ProductVariantsBulkInput!]!) { productVariantsBulkCreate(productId: 1, variants: $v)"
+            " { productVariants { id inventoryItem { id } } } }"
+        ),
         {"v": [{}] * 100},
         31,
     ),
     (
-        "mutation ($i: ProductSetInput!) { productSet(input: $i) { product { id } productSetOperation"
-        " { id userErrors { message } } } }",
+        (
+            "mutation ($i: ProductSetInput!) { productSet(input: $i) { product { id } productSetOperation"
+            " { id userErrors { message } } } }"
+        ),
         {"i": {"variants": [{}] * 5}},
         12,
     ),
     (
-        'mutation ($i: InventorySetQuantitiesInput!) { inventorySetQuantities(input: $i) @idempotent(key: "k")'
-        " { inventoryAdjustmentGroup { id changes { name item { id } location { id } } } userErrors { message } } }",
+        (
+            'mutation ($i: InventorySetQuantitiesInput!) { inventorySetQuantities(input: $i) @idempotent(key: "k")'
+            " { inventoryAdjustmentGroup { id changes { name item { id } location { id } } } userErrors { message } } }"
+        ),
         {"i": {}},
         13,
     ),

@@ -16,7 +16,10 @@ from ops.dead_letters import Cemetery, DeadLetter, Filter
 from ops.failures import Exit
 
 app = typer.Typer(
-    help="Messages that were given up: list, show, replay, drop.", no_args_is_help=True, pretty_exceptions_enable=False
+    help="Messages that were given up: list, show, replay, drop.",
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
 )
 
 Sequences = Annotated[list[int] | None, typer.Argument(help="Their sequence numbers, as `list` shows them.")]

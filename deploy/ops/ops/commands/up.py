@@ -33,7 +33,9 @@ def up(
     ] = None,
     events: Annotated[int, typer.Option(min=0, help="Size of the simulated shop.")] = 200,
     no_traffic: Annotated[bool, typer.Option("--no-traffic", help="Nothing changes unless you change it.")] = False,
-    latency: Annotated[str, typer.Option(help="Of the simulated Shopify, in seconds: 2-3, or 0.")] = "2-3",
+    latency: Annotated[
+        str, typer.Option(help="Of the simulated Shopify once all is ready, in seconds: 2-3, or 0.")
+    ] = "2-3",
     shopify: Annotated[str | None, typer.Option(help="Use this server instead of the simulated Shopify.")] = None,
     shopify_token: Annotated[
         str | None, typer.Option(envvar="SHOPIFY_ACCESS_TOKEN", help="Its Admin API token (with --shopify).")
@@ -61,7 +63,7 @@ def up(
             credentials=Credentials.kept_in(directory),
             events=events,
             traffic=not no_traffic,
-            latency=latency,
+            latency=_range(latency),
             webhook_url=webhook_url or layout.url("webhook_ingest"),
             other=other,
         )
@@ -114,6 +116,17 @@ def _other(url: str | None, token: str | None, secret: str | None) -> OtherShopi
     if not token or not secret:
         raise typer.BadParameter("--shopify needs --shopify-token and --webhook-secret, too")
     return OtherShopify(url, token, secret)
+
+
+def _range(text: str) -> tuple[float, float]:
+    low, _, high = text.partition("-")
+    try:
+        bounds = (float(low), float(high or low))
+    except ValueError:
+        bounds = (-1.0, -1.0)
+    if not 0 <= bounds[0] <= bounds[1]:
+        raise typer.BadParameter(f"--latency is seconds, as in 2-3 or 0.5, not {text!r}")
+    return bounds
 
 
 def _stop_on_signals() -> Stopping:

@@ -41,21 +41,24 @@ def _parts(system: System) -> list[Part]:
 
 def _freshness(status: dict[str, Any]) -> list[str]:
     said = []
-    visible = status.get("change_to_visible") or {}
-    if visible.get("p50_ms") is not None:
-        said.append(f"webhook to visible p50 {visible['p50_ms']} ms, p99 {visible.get('p99_ms')} ms")
+    visible = status.get("change_to_visible_ms") or {}
+    if visible.get("samples"):
+        said.append(
+            f"webhook to visible: p50 {visible['p50']} ms, p99 {visible['p99']} ms, {visible['samples']} changes"
+        )
     if status.get("events") is not None:
         said.append(f"{status['events']} events")
     if status.get("degraded"):
-        said.append(f"degraded: {', '.join(map(str, status['degraded']))}")
+        said.append(f"degraded: {', '.join(status['degraded'])}")
     return said
 
 
 def _budget(status: dict[str, Any], shop: dict[str, Any]) -> list[str]:
-    """Ours as the governor knows it, Shopify's own as the simulated one says."""
+    """As our governor knows it; and as the simulated Shopify itself says."""
     said = []
-    if status.get("budget"):
-        said.append(f"budget {status['budget']}")
+    left = (status.get("shopify") or {}).get("budget_left")
+    if left is not None:
+        said.append(f"budget left: {left} points")
     if bucket := shop.get("bucket"):
-        said.append(f"Shopify's bucket {bucket['currentlyAvailable']:.0f} of {bucket['maximumAvailable']:.0f} points")
+        said.append(f"Shopify's bucket: {bucket['currentlyAvailable']:.0f} of {bucket['maximumAvailable']:.0f} points")
     return said

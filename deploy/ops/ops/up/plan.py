@@ -28,14 +28,14 @@ class OtherShopify:
 
 @dataclass(frozen=True)
 class Plan:
-    """`latency` is the simulated Shopify's, in seconds, as in "2-3". `webhook_url`: where Shopify sends webhooks."""
+    """`latency` is the simulated Shopify's, from and to, in seconds. `webhook_url`: where Shopify sends webhooks."""
 
     directory: Path
     layout: Layout
     credentials: Credentials
     events: int
     traffic: bool
-    latency: str
+    latency: tuple[float, float]
     webhook_url: str
     other: OtherShopify | None = None
 

@@ -4,6 +4,7 @@ import time
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from ops.up.arrival import Arrival
 from sandbox.processes import Died, NotReady, Process
 
 POLL = 0.02  # seconds between looks
@@ -72,18 +73,18 @@ def run(steps: Sequence[Step], stopping: Stopping, say: Callable[[str], None]) -
         stopping.wait(POLL)
 
 
-def wait_for_progress(
-    measure: Callable[[], float], goal: float, stopping: Stopping, stalled_after: float, what: str
-) -> None:
-    """Until `measure` reaches `goal`. It may take long, but not stand still for `stalled_after` seconds: NotReady."""
-    best, since = -1.0, time.monotonic()
-    while (now := measure()) < goal:
+def wait_for_arrival(look: Callable[[], Arrival], stopping: Stopping, stalled_after: float) -> Arrival:
+    """Until all has arrived. It may take long, but not stand still for `stalled_after` seconds: NotReady."""
+    before, since = look(), time.monotonic()
+    resumed = before.complete
+    while not (now := look()).over(resumed=resumed):
         _check(stopping)
-        if now > best:
-            best, since = now, time.monotonic()
+        if now != before:
+            before, since = now, time.monotonic()
         if time.monotonic() - since > stalled_after:
-            raise NotReady(f"{what}: {now:g} of {goal:g}, and no progress for {stalled_after:g} s")
+            raise NotReady(f"no progress for {stalled_after:g} s: {now}")
         stopping.wait(10 * POLL)
+    return now
 
 
 def _check(stopping: Stopping) -> None:

@@ -11,7 +11,8 @@ from sandbox.servers.ports import LOOPBACK
 from sandbox.servers.server import Server, ServerMissing
 
 # Means the same as deploy/nats/nats.conf. `sync_interval: always`: without it the server acknowledges before fsync, and
-# up to two minutes of acknowledged messages go with the power.
+# up to two minutes of acknowledged messages go with the power. `max_file_store`: what the streams reserve must fit, and
+# without it the server offers three quarters of whatever the disk has left.
 CONFIGURATION = """\
 server_name: understudy
 listen: {listen}
@@ -19,6 +20,7 @@ http: {http}
 max_payload: 8MB
 jetstream {{
   store_dir: {store_dir}
+  max_file_store: 8GB
   sync_interval: always
 }}
 """

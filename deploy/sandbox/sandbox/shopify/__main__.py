@@ -7,7 +7,7 @@ import signal
 from typing import Any
 
 from sandbox.shopify.app import create_app
-from sandbox.shopify.serving import server_for
+from sandbox.shopify.serving import server_for, stop
 from sandbox.shopify.settings import ShopifySettings
 
 # command line -> ShopifySettings
@@ -23,6 +23,7 @@ def read_arguments(arguments: list[str] | None = None) -> ShopifySettings:
     parser.add_argument("--token", default=argparse.SUPPRESS, help="Admin API access token")
     parser.add_argument("--secret", default=argparse.SUPPRESS, help="client secret; signs webhooks")
     parser.add_argument("--allow-http", action="store_true", default=argparse.SUPPRESS)
+    parser.add_argument("--state", default=argparse.SUPPRESS, help="file that keeps the shop over restarts")
     parser.add_argument("--latency", default=argparse.SUPPRESS, help="seconds, 2 or 2-3")
     parser.add_argument("--bucket", type=float, default=argparse.SUPPRESS, help="cost points")
     parser.add_argument("--restore-rate", type=float, default=argparse.SUPPRESS, help="cost points a second")
@@ -31,7 +32,7 @@ def read_arguments(arguments: list[str] | None = None) -> ShopifySettings:
 
 
 def settings_of(given: dict[str, Any]) -> ShopifySettings:
-    from_environment = {name: given[name] for name in (*PLAIN, "allow_http") if name in given}
+    from_environment = {name: given[name] for name in (*PLAIN, "allow_http", "state") if name in given}
     for name, setting in (("token", "access_token"), ("secret", "client_secret")):
         if name in given:
             from_environment[setting] = given[name]
@@ -52,10 +53,11 @@ def settings_of(given: dict[str, Any]) -> ShopifySettings:
 
 async def serve(settings: ShopifySettings) -> None:
     """Until SIGTERM or SIGINT; one process, for the shop lives in its memory."""
-    server = server_for(create_app(settings), settings.host, settings.port)
+    app = create_app(settings)
+    server = server_for(app, settings.host, settings.port)
     loop = asyncio.get_running_loop()
     for signal_ in (signal.SIGTERM, signal.SIGINT):
-        loop.add_signal_handler(signal_, server.stop)
+        loop.add_signal_handler(signal_, stop, server, app)
     await server.serve()
 
 

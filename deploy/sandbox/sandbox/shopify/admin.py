@@ -7,9 +7,11 @@ import re
 import secrets
 from collections import Counter
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs
+from uuid import uuid4
 
 import orjson
 from starlette.requests import Request
@@ -56,6 +58,7 @@ class Admin:
     tokens: Tokens
     knobs: Callable[[], Knobs]
     chance: random.Random
+    closing: asyncio.Event
     counts: Counter[str] = field(default_factory=Counter)
 
     def routes(self) -> list[Route]:
@@ -89,7 +92,7 @@ class Admin:
         answer = await self._slowly(prepared, knobs, debug=debug)
         if self.chance.random() < knobs.lost_answer_share:
             self.counts["lost_answers"] += 1
-            await asyncio.sleep(knobs.lost_answer_seconds)
+            await self._wait(knobs.lost_answer_seconds)
             return self._answer({"errors": "Bad Gateway"}, 502)
         return self._answer(answer)
 
@@ -100,13 +103,19 @@ class Admin:
         held = idempotency.hold(self.executor.idempotency_keys(prepared))
         try:
             if half:
-                await asyncio.sleep(half)
-            answer = await self.executor.run(prepared, held, knobs, debug=debug)
+                await self._wait(half)
+            answer = self.executor.run(prepared, held, knobs, debug=debug)
             if half:
-                await asyncio.sleep(half)
+                await self._wait(half)
         finally:
             idempotency.release(held)
         return answer
+
+    async def _wait(self, seconds: float) -> None:
+        """As long as that, unless the server is closing."""
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self.closing.wait()
 
     async def access_token(self, request: Request) -> Response:
         """The client credentials grant: JSON or form."""
@@ -122,7 +131,7 @@ class Admin:
         return self._answer({"access_token": token, "scope": self.settings.scopes, "expires_in": TOKEN_LIFETIME})
 
     def _answer(self, body: Any, status: int = 200) -> Response:
-        headers = {"X-Shopify-API-Version": self.settings.api_version}
+        headers = {"X-Shopify-API-Version": self.settings.api_version, "X-Request-Id": str(uuid4())}
         return Response(orjson.dumps(body), status, headers, "application/json; charset=utf-8")
 
 

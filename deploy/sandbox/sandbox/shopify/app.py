@@ -1,11 +1,13 @@
 """Put the simulated Shopify together: one shop, its API, its webhooks, its control room."""
 
+import asyncio
 import random
 import time
 from collections.abc import AsyncIterator, Callable
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
+from zoneinfo import ZoneInfo
 
 from fastapi import FastAPI
 from starlette.requests import Request
@@ -15,12 +17,12 @@ from starlette.routing import Route
 from sandbox.shopify.admin import Admin, Tokens
 from sandbox.shopify.bucket import Bucket
 from sandbox.shopify.context import Backstage
-from sandbox.shopify.control import Control
+from sandbox.shopify.control import control_router
 from sandbox.shopify.courier import Courier
 from sandbox.shopify.executor import Executor
 from sandbox.shopify.idempotency import Idempotency
+from sandbox.shopify.keeping import Keeper
 from sandbox.shopify.knobs import Knobs
-from sandbox.shopify.resolvers import offset_minutes
 from sandbox.shopify.seeding import furnish, seed_events
 from sandbox.shopify.settings import ShopifySettings
 from sandbox.shopify.shapes import ShopIdentity
@@ -49,21 +51,32 @@ def create_app(settings: ShopifySettings) -> FastAPI:
     idempotency = Idempotency(utc_now)
     backstage = Backstage(shop, webhooks.subscriptions, webhooks, idempotency, settings.api_version)
     tokens = Tokens(settings.access_token.get_secret_value(), time.monotonic)
-    admin = Admin(settings, Executor(backstage, bucket), tokens, board.read, chance)
+    closing = asyncio.Event()
+    admin = Admin(settings, Executor(backstage, bucket), tokens, board.read, chance, closing)
     traffic = Traffic(shop, chance)
     turn = _turner(board, shop, bucket)
     turn(settings.knobs)
+    keeper = Keeper(settings.state, shop, webhooks.subscriptions) if settings.state else None
+    if not (keeper and keeper.load()):
+        furnish(shop)
+        seed_events(shop, settings.events, settings.seed)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
         await webhooks.courier.start()
+        keeping = [asyncio.create_task(keeper.run())] if keeper else []
         yield
         await traffic.stop()
         await webhooks.courier.stop()
+        for task in keeping:
+            task.cancel()
+        if keeper:
+            keeper.step()
 
     app = FastAPI(title="Simulated Shopify", version=settings.api_version, lifespan=lifespan)
+    app.state.closing = closing
     app.router.routes.extend([*admin.routes(), Route("/livez", livez)])
-    app.include_router(Control(shop, admin, webhooks, traffic, turn).router())
+    app.include_router(control_router(shop, admin, webhooks, traffic, turn))
     return app
 
 
@@ -83,8 +96,6 @@ def _shop(settings: ShopifySettings, board: KnobBoard, chance: random.Random) ->
             listener(happening)
 
     shop = Shop(identity, utc_now, tell)
-    furnish(shop)
-    seed_events(shop, settings.events, settings.seed)
     subscriptions = Subscriptions(shop.numbers, settings.api_version, allow_http=settings.allow_http)
     courier = Courier(
         secret=settings.client_secret.get_secret_value().encode(),
@@ -111,6 +122,12 @@ def _turner(board: KnobBoard, shop: Shop, bucket: Bucket) -> Callable[[Knobs], N
             bucket.limit(knobs.bucket_size, knobs.restore_rate)
 
     return turn
+
+
+def offset_minutes(zone: str, at: datetime) -> int:
+    """The shop's UTC offset when it opens; webhook times are printed in it."""
+    offset = at.astimezone(ZoneInfo(zone)).utcoffset() or timedelta()
+    return int(offset.total_seconds() // 60)
 
 
 async def livez(_request: Request) -> PlainTextResponse:

@@ -6,7 +6,6 @@ from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
-from sandbox.shopify.catalogue import has_only_default_variant
 from sandbox.shopify.gids import gid
 from sandbox.shopify.shapes import Image, InventoryItem, Level, Metafield, Option, Product, ShopIdentity, Variant
 

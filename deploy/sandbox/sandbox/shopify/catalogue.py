@@ -7,16 +7,7 @@ from decimal import Decimal
 from typing import Any
 
 from sandbox.shopify import stock
-from sandbox.shopify.shapes import (
-    Destroyed,
-    Image,
-    InventoryItem,
-    Metafield,
-    Option,
-    OptionValue,
-    Product,
-    Variant,
-)
+from sandbox.shopify.shapes import Destroyed, Image, InventoryItem, Metafield, Option, OptionValue, Product, Variant
 from sandbox.shopify.shop import Action, Shop
 
 DEFAULT_OPTION = "Title"

@@ -92,6 +92,7 @@ class Pricer:
     operation: OperationDefinitionNode
     variables: dict[str, Any]
     lines: list[FieldCost] = field(default_factory=list)
+    _merged: dict[tuple[Any, ...], list[tuple[str, _Asked]]] = field(default_factory=dict)
 
     def requested(self) -> int:
         """The static cost; fills `lines` for the debug header."""
@@ -201,7 +202,7 @@ class Pricer:
             return 0
         if isinstance(data, list):
             return max((self._children(type_, nodes, element, path) for element in data), default=0)
-        asked = list(self._asked(_sets(nodes), type_))
+        asked = self._asked(_sets(nodes), type_)
         if data is not ASKED:
             present = [(key, a) for key, a in asked if key in data]
             return sum(self._field(a.condition, a.nodes, data[key], [*path, key]) for key, a in present)
@@ -221,13 +222,16 @@ class Pricer:
             return self.schema.is_sub_type(condition, concrete)
         return condition is concrete
 
-    def _asked(self, sets: Iterable[SelectionSetNode], type_: GraphQLCompositeType) -> Iterator[tuple[str, _Asked]]:
-        merged: dict[tuple[str, str], _Asked] = {}
-        for condition, node in self._flat(sets, type_):
-            key = node.alias.value if node.alias else node.name.value
-            merged.setdefault((key, condition.name), _Asked(condition, [])).nodes.append(node)
-        for (key, _), asked in merged.items():
-            yield key, asked
+    def _asked(self, sets: list[SelectionSetNode], type_: GraphQLCompositeType) -> list[tuple[str, _Asked]]:
+        """The fields selected, merged by response key and type condition; looked up again for every returned node."""
+        place: tuple[Any, ...] = (*map(id, sets), type_.name)
+        if place not in self._merged:
+            merged: dict[tuple[str, str], _Asked] = {}
+            for condition, node in self._flat(sets, type_):
+                key = node.alias.value if node.alias else node.name.value
+                merged.setdefault((key, condition.name), _Asked(condition, [])).nodes.append(node)
+            self._merged[place] = [(key, asked) for (key, _), asked in merged.items()]
+        return self._merged[place]
 
     def _flat(
         self, sets: Iterable[SelectionSetNode], type_: GraphQLCompositeType

@@ -12,7 +12,7 @@ import logging
 import random
 from collections import Counter, deque
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from itertools import count
 from uuid import uuid4
@@ -116,13 +116,16 @@ class Courier:
         delay += self.chance.uniform(0, knobs.webhook_reorder_window)
         self._schedule(delivery, delay)
         if self.chance.random() < knobs.webhook_duplicate_share:
-            again = Delivery(
-                delivery.topic, delivery.url, delivery.body, dict(delivery.headers), delivery.subscription_id,
-                delivery.created_at, copy=True,
-            )  # fmt: skip
-            self.recent.append(again)
-            self.counts["duplicated"] += 1
-            self._schedule(again, delay + self.chance.uniform(0, knobs.webhook_duplicate_delay))
+            self._again(delivery, delay + self.chance.uniform(0, knobs.webhook_duplicate_delay))
+        if self.chance.random() < knobs.webhook_late_share:
+            self._again(delivery, delay + knobs.webhook_late_delay)
+
+    def _again(self, delivery: Delivery, delay: float) -> None:
+        """The same webhook once more: same id, same bytes."""
+        copy = replace(delivery, headers=dict(delivery.headers), copy=True)
+        self.recent.append(copy)
+        self.counts["duplicated"] += 1
+        self._schedule(copy, delay)
 
     def cancel(self, subscription_id: int) -> None:
         """Forget what is still waiting for a subscription that is gone."""

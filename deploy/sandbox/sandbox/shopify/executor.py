@@ -5,9 +5,9 @@ and `extensions.cost`.
 """
 
 from collections import OrderedDict
+from collections.abc import Awaitable
 from dataclasses import dataclass, field
-from inspect import isawaitable
-from typing import Any
+from typing import Any, TypeGuard
 
 from graphql import (
     DocumentNode,
@@ -31,7 +31,7 @@ from sandbox.shopify.context import Backstage, Request
 from sandbox.shopify.cost import Pricer
 from sandbox.shopify.graph import executable_schema
 from sandbox.shopify.knobs import Knobs
-from sandbox.shopify.static_errors import syntax_error, validation_error, variable_error
+from sandbox.shopify.static_errors import syntax_error, validation_error, variable_errors
 
 Json = dict[str, Any]
 
@@ -72,7 +72,7 @@ class Executor:
             return {"errors": [{"message": "An operation name is required", "extensions": {"code": "BAD_REQUEST"}}]}
         coerced = get_variable_values(self.schema, operation.variable_definitions or (), variables or {})
         if isinstance(coerced, list):
-            return {"errors": [variable_error(error, operation) for error in coerced]}
+            return {"errors": variable_errors(coerced, operation, self.schema)}
         pricer = Pricer(self.schema, document, operation, coerced.coerced)
         return Prepared(
             document, operation, variables or {}, coerced.coerced, operation_name, pricer, pricer.requested()
@@ -97,19 +97,21 @@ class Executor:
                     keys += [value_from_ast_untyped(a.value, prepared.variables) for a in directive.arguments or ()]
         return [key for key in keys if isinstance(key, str)]
 
-    async def run(self, prepared: Prepared, held: frozenset[str], knobs: Knobs, *, debug: bool = False) -> Json:
+    def run(self, prepared: Prepared, held: frozenset[str], knobs: Knobs, *, debug: bool = False) -> Json:
         """Execute an admitted request and give back what it did not use."""
         if too_long := self._too_long(prepared):
             return {"errors": [too_long], "extensions": {"cost": self._cost(prepared, None)}}
         request = Request(self.backstage, knobs, held)
-        outcome = execute(
+        result = execute(
             self.schema,
             prepared.document,
             context_value=request,
             variable_values=prepared.raw_variables,
             operation_name=prepared.operation_name,
+            is_awaitable=_never,
         )
-        result: ExecutionResult = await outcome if isawaitable(outcome) else outcome
+        if not isinstance(result, ExecutionResult):
+            raise TypeError("No resolver waits: the state is in memory.")
         actual = prepared.pricer.actual(result.data, prepared.requested)
         self.bucket.refund(prepared.requested - actual)
         answer: Json = {}
@@ -163,6 +165,11 @@ class Executor:
                         "path": path,
                     }
         return None
+
+
+def _never(_value: Any) -> TypeGuard[Awaitable[Any]]:
+    """No resolver waits for anything; asking every value costs a tenth of the time."""
+    return False
 
 
 def _longest(value: Any, path: list[str], *, in_product_set: bool) -> tuple[int, int] | None:

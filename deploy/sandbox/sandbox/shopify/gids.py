@@ -1,7 +1,6 @@
 """Shopify's global ids, `gid://shopify/{Kind}/{number}`, to and from numbers. Pure."""
 
 import re
-from itertools import count
 from typing import ClassVar, NamedTuple
 
 GID = re.compile(r"gid://shopify/(?P<kind>[A-Za-z]+)/(?P<number>\d{1,20})(?:\?(?P<query>[^ ]*))?")
@@ -43,9 +42,9 @@ class Numbers:
     OTHER = 1_912_345_678_901
 
     def __init__(self) -> None:
-        self._series: dict[str, count[int]] = {}
+        self._last: dict[str, int] = {}
 
     def next(self, kind: str) -> int:
-        if kind not in self._series:
-            self._series[kind] = count(self.FIRST.get(kind, self.OTHER), STEP)
-        return next(self._series[kind])
+        known = self._last.get(kind)
+        self._last[kind] = self.FIRST.get(kind, self.OTHER) if known is None else known + STEP
+        return self._last[kind]

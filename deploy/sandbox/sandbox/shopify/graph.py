@@ -3,6 +3,7 @@
 from collections.abc import Callable
 from datetime import UTC, datetime
 from decimal import Decimal, InvalidOperation
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -18,9 +19,10 @@ from graphql import (
 )
 
 from sandbox.shopify.context import Info
-from sandbox.shopify.mutations import MUTATIONS
+from sandbox.shopify.reading import PLAIN_TYPES, QUERY, TYPES, kind_of
+from sandbox.shopify.reading.fields import Resolver
 from sandbox.shopify.refusals import not_simulated
-from sandbox.shopify.resolvers import PLAIN_TYPES, QUERY, TYPES, Resolver, kind_of, money
+from sandbox.shopify.writing import MUTATIONS
 
 
 def read_schema() -> GraphQLSchema:
@@ -28,7 +30,9 @@ def read_schema() -> GraphQLSchema:
     return build_schema(files("sandbox.shopify").joinpath("schema.graphql").read_text(), assume_valid=True)
 
 
+@cache
 def executable_schema() -> GraphQLSchema:
+    """One for the process: what belongs to a shop comes with each request's context."""
     schema = read_schema()
     for type_ in schema.type_map.values():
         if type_.name.startswith("__"):
@@ -92,6 +96,16 @@ def _coerce(scalar: GraphQLScalarType) -> None:
         scalar.coerce_input_value = into
 
 
+def print_money(amount: Decimal) -> str:
+    return f"{amount:.2f}"
+
+
+def print_decimal(amount: Decimal) -> str:
+    """At least one decimal: `37.0`."""
+    text = f"{amount.normalize():f}"
+    return text if "." in text else f"{text}.0"
+
+
 def print_time(at: Any) -> str:
     """`2026-11-22T20:44:00Z`: whole seconds, UTC."""
     if not isinstance(at, datetime):
@@ -128,7 +142,7 @@ def parse_url(value: Any) -> str:
 
 SCALARS: dict[str, tuple[Callable[[Any], Any] | None, Callable[[Any], Any] | None]] = {
     "DateTime": (print_time, parse_time),
-    "Money": (money, parse_decimal),
-    "Decimal": (lambda amount: str(amount.normalize() if amount else Decimal("0.0")), parse_decimal),
+    "Money": (print_money, parse_decimal),
+    "Decimal": (print_decimal, parse_decimal),
     "URL": (None, parse_url),
 }

@@ -147,41 +147,18 @@ FIELDS: dict[str, str] = {
 }  # fmt: skip
 
 INPUTS: frozenset[str] = frozenset(
-    [
-        "HasMetafieldsMetafieldIdentifierInput",
-        "InventoryAdjustQuantitiesInput",
-        "InventoryChangeInput",
-        "InventoryItemInput",
-        "InventoryLevelInput",
-        "InventoryQuantityInput",
-        "InventorySetQuantitiesInput",
-        "MetafieldIdentifierInput",
-        "MetafieldInput",
-        "MetafieldsSetInput",
-        "OptionCreateInput",
-        "OptionSetInput",
-        "OptionUpdateInput",
-        "OptionValueCreateInput",
-        "OptionValueSetInput",
-        "OptionValueUpdateInput",
-        "ProductCreateInput",
-        "ProductDeleteInput",
-        "ProductIdentifierInput",
-        "ProductInput",
-        "ProductSetIdentifiers",
-        "ProductSetInput",
-        "ProductSetInventoryInput",
-        "ProductUpdateIdentifiers",
-        "ProductUpdateInput",
-        "ProductVariantSetInput",
-        "ProductVariantsBulkInput",
-        "PublicationInput",
-        "SEOInput",
-        "UniqueMetafieldValueInput",
-        "VariantOptionValueInput",
+    {
+        "HasMetafieldsMetafieldIdentifierInput", "InventoryAdjustQuantitiesInput", "InventoryChangeInput",
+        "InventoryItemInput", "InventoryLevelInput", "InventoryQuantityInput", "InventorySetQuantitiesInput",
+        "MetafieldIdentifierInput", "MetafieldInput", "MetafieldsSetInput", "OptionCreateInput",
+        "OptionSetInput", "OptionUpdateInput", "OptionValueCreateInput", "OptionValueSetInput",
+        "OptionValueUpdateInput", "ProductCreateInput", "ProductDeleteInput", "ProductIdentifierInput",
+        "ProductInput", "ProductSetIdentifiers", "ProductSetInput", "ProductSetInventoryInput",
+        "ProductUpdateIdentifiers", "ProductUpdateInput", "ProductVariantSetInput", "ProductVariantsBulkInput",
+        "PublicationInput", "SEOInput", "UniqueMetafieldValueInput", "VariantOptionValueInput",
         "WebhookSubscriptionInput",
-    ]
-)
+    }
+)  # fmt: skip
 
 # Enums nobody here needs a value of, and long; arguments and input fields of these types go.
 DROPPED_ENUMS: frozenset[str] = frozenset(

@@ -29,6 +29,10 @@ class Knobs(BaseModel):
     webhook_loss_share: Share = Field(0, description="Share of deliveries never sent.")
     webhook_duplicate_share: Share = Field(0, description="Share of deliveries sent twice, same id and bytes.")
     webhook_duplicate_delay: Seconds = Field(0, description="The second copy comes up to this many seconds later.")
+    webhook_late_share: Share = Field(
+        0, description="Share of deliveries that come again later with the original bytes: their 200 got lost."
+    )
+    webhook_late_delay: Seconds = Field(1, description="How much later.")
     webhook_delay_min: Seconds = 0
     webhook_delay_max: Seconds = 0
     webhook_reorder_window: Seconds = Field(0, description="Each delivery waits a random time up to this.")

@@ -19,6 +19,14 @@ def server_for(app: Any, host: str, port: int, *, log: bool = True) -> Server:
     return Server(app, address=host, port=port, interface=Interfaces.ASGI, websockets=False, log_enabled=log)
 
 
+def stop(server: Server, app: Any) -> None:
+    """Granian waits for every request under way: those that only wait are told to finish (`app.state.closing`)."""
+    closing: asyncio.Event | None = getattr(getattr(app, "state", None), "closing", None)
+    if closing:
+        closing.set()
+    server.stop()  # type: ignore[no-untyped-call]
+
+
 @asynccontextmanager
 async def serving(app: Any, port: int | None = None) -> AsyncIterator[str]:
     """Yields the base URL, `http://127.0.0.1:{port}`, once the port answers.
@@ -34,7 +42,7 @@ async def serving(app: Any, port: int | None = None) -> AsyncIterator[str]:
         await _answers(chosen, running)
         yield f"http://{HOST}:{chosen}"
     finally:
-        server.stop()  # type: ignore[no-untyped-call]
+        stop(server, app)
         await running
 
 

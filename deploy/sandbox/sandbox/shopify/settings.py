@@ -1,5 +1,7 @@
 """What the simulated Shopify is started with, from the environment (`SIM_*`) or the command line."""
 
+from pathlib import Path
+
 from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
@@ -33,5 +35,6 @@ class ShopifySettings(BaseSettings):
     webhook_queue: int = Field(
         50_000, gt=0, description="Deliveries waiting; beyond it new ones are dropped, and counted."
     )
-    log_length: int = Field(5_000, gt=0, description="Deliveries remembered for /control/webhooks.")
+    log_length: int = Field(2_000, gt=0, description="Deliveries remembered for /control/webhooks.")
+    state: Path | None = Field(None, description="File that keeps the shop over restarts; none: it is forgotten.")
     knobs: Knobs = Knobs()

@@ -104,7 +104,7 @@ class Shop:
         self.created_at = clock().replace(microsecond=0)
         self._clock = clock
         self._listener = listener
-        self._entries = 0
+        self.entries = 0  # ever journalled
 
     def now(self) -> datetime:
         """The clock in whole seconds: two edits in one second share it."""
@@ -121,10 +121,10 @@ class Shop:
         self._tell(action)
 
     def _record(self, action: Action) -> None:
-        self._entries += 1
+        self.entries += 1
         self.journal.append(
             JournalEntry(
-                sequence=self._entries,
+                sequence=self.entries,
                 at=self._clock(),
                 origin=action.origin,
                 action=action.name,

@@ -3,7 +3,14 @@
 import re
 from typing import Any
 
-from graphql import GraphQLError, GraphQLSyntaxError, OperationDefinitionNode, print_ast
+from graphql import (
+    GraphQLEnumType,
+    GraphQLError,
+    GraphQLSchema,
+    GraphQLSyntaxError,
+    OperationDefinitionNode,
+    print_ast,
+)
 
 Json = dict[str, Any]
 
@@ -32,6 +39,11 @@ TRANSLATIONS: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
             r"Field '\1' is missing required arguments: \2",
             "missingRequiredArguments",
         ),
+        (
+            r"Argument '@(\w+)\((\w+):\)' of type .* is required",
+            r"Directive '\1' is missing required arguments: \2",
+            "missingRequiredArguments",
+        ),
         (r"Unknown directive '@?(\w+)'", r"Directive @\1 is not defined", "undefinedDirective"),
         (r"Unknown type '(\w+)'", r"No such type \1, so it can't be a fragment condition", "undefinedType"),
         (
@@ -40,7 +52,7 @@ TRANSLATIONS: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
             "missingRequiredArguments",
         ),
         (
-            r"Field '(?:\w+\.)?(\w+)' of (?:required )?type '([\w\[\]!]+)' must have a selection",
+            r"Field '(?:\w+\.)?(\w+)' of (?:required )?type '\[?(\w+)[!\]]*' must have a selection",
             r"Field must have selections (field '\1' returns \2 but has no selections. Did you mean '\1 { ... }'?)",
             "selectionMismatch",
         ),
@@ -51,6 +63,7 @@ TRANSLATIONS: tuple[tuple[re.Pattern[str], str, str], ...] = tuple(
         ),
     )
 )
+VARIABLE = re.compile(r"Variable '\$(?P<name>\w+)' has invalid value(?: at (?P<path>[^:]+))?: (?P<why>.*)", re.DOTALL)
 OTHER = "argumentLiteralsIncompatible"
 
 
@@ -72,33 +85,52 @@ def syntax_error(error: GraphQLSyntaxError) -> Json:
     }
 
 
-def variable_error(error: GraphQLError, operation: OperationDefinitionNode) -> Json:
-    """`Variable $id of type ID! was provided invalid value`, with the problem where there is more to say."""
-    found = re.match(r"Variable '\$(\w+)'", error.message)
-    name = found[1] if found else ""
+def variable_errors(
+    errors: list[GraphQLError], operation: OperationDefinitionNode, schema: GraphQLSchema
+) -> list[Json]:
+    """One error for each variable, with all its problems, each as `path (explanation)`."""
     types = {d.variable.name.value: print_ast(d.type) for d in operation.variable_definitions or ()}
-    message = f"Variable ${name} of type {types.get(name, '')} was provided invalid value"
-    where = re.search(rf"at '\${name}\.?([^']*)'|at '{name}\.?([^']*)'", error.message)
-    path = (where[1] or where[2] or "") if where else ""
-    if path:
-        dotted = re.sub(r"\[(\d+)\]", r".\1", path).lstrip(".")
-        message += f" for {dotted} ({_why(error.message)})"
-    extensions = {"code": "INVALID_VARIABLE", "problems": [{"path": _steps(path), "explanation": _why(error.message)}]}
-    return {"message": message, "locations": _locations(error), "extensions": extensions}
+    problems: dict[str, list[tuple[str, str]]] = {}
+    places: dict[str, list[Any]] = {}
+    for error in errors:
+        found = VARIABLE.match(error.message)
+        name, where, why = (found["name"], found["path"] or "", found["why"]) if found else ("", "", error.message)
+        problems.setdefault(name, []).append(_problem(where, why, schema))
+        places.setdefault(name, _locations(error))
+    return [_variable_error(name, types.get(name, ""), found, places[name]) for name, found in problems.items()]
 
 
-def _why(message: str) -> str:
-    if "to not be null" in message or "was not provided" in message or "must not be null" in message:
-        return "Expected value to not be null"
-    if found := re.search(
-        r"Field '(\w+)' is not defined by type '(\w+)'|to not include unknown field '(\w+)'", message
-    ):
-        return f"Field is not defined on {found[2] or 'the input'}"
-    return message.rsplit("; ", 1)[-1]
+def _variable_error(name: str, type_: str, problems: list[tuple[str, str]], places: list[Any]) -> Json:
+    said = ", ".join(f"{path} ({why})" for path, why in problems if path)
+    message = f"Variable ${name} of type {type_} was provided invalid value" + (f" for {said}" if said else "")
+    listed = [{"path": [_step(s) for s in path.split(".") if s], "explanation": why} for path, why in problems]
+    return {"message": message, "locations": places, "extensions": {"code": "INVALID_VARIABLE", "problems": listed}}
 
 
-def _steps(path: str) -> list[str | int]:
-    return [int(step) if step.isdigit() else step for step in re.findall(r"\w+", path)]
+def _problem(where: str, why: str, schema: GraphQLSchema) -> tuple[str, str]:
+    """graphql-core's place and reason as Shopify's: dotted path, explanation."""
+    path = re.sub(r"\[(\d+)\]", r".\1", where).strip(".")
+    if found := re.search(r"of type '(\w+)' not to include unknown field '(\w+)'", why):
+        return _under(path, found[2]), f"Field is not defined on {found[1]}"
+    if found := re.search(r"to include required field '(\w+)'", why):
+        return _under(path, found[1]), "Expected value to not be null"
+    if "non-null" in why:
+        return path, "Expected value to not be null"
+    if found := re.search(r"Value '([^']*)' does not exist in '(\w+)' enum", why):
+        enum = schema.type_map[found[2]]
+        names = ", ".join(enum.values) if isinstance(enum, GraphQLEnumType) else ""
+        return path, f'Expected "{found[1]}" to be one of: {names}'
+    if found := re.search(r"(Int|Float|String|Boolean|ID) cannot represent .*value: (.+?)\.?$", why):
+        return path, "Could not coerce value {} to {}".format(found[2].replace("'", '"'), found[1])
+    return path, why.rstrip(".")
+
+
+def _under(path: str, name: str) -> str:
+    return f"{path}.{name}" if path else name
+
+
+def _step(text: str) -> str | int:
+    return int(text) if text.isdigit() else text
 
 
 def _locations(error: GraphQLError) -> list[Any]:

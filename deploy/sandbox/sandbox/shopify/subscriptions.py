@@ -38,6 +38,9 @@ class Subscriptions:
         self._allow_http = allow_http
         self.all: dict[int, Subscription] = {}
 
+    def restore(self, kept: dict[int, Subscription], numbers: Numbers) -> None:
+        self.all, self._numbers = kept, numbers
+
     def of(self, topic: str) -> list[Subscription]:
         return [subscription for subscription in self.all.values() if subscription.topic == topic]
 

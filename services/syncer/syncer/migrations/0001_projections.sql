@@ -43,6 +43,7 @@ CREATE TABLE events (
     source_version   timestamptz[] NOT NULL CHECK (array_length(source_version, 1) = 2),
     revision         bigint NOT NULL CHECK (revision > 0),
     changed_at       timestamptz NOT NULL,        -- when the revision was last raised, by the database clock
+    shown            boolean NOT NULL,            -- anonymous readers could see it before or after the last revision
     deleted_at       timestamptz,                 -- a tombstone: nothing older resurrects it
     synced_at        timestamptz NOT NULL,
     data             jsonb NOT NULL,              -- the source, whole, as it was seen last

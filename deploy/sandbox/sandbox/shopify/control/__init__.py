@@ -1,0 +1,44 @@
+"""The control API under /control: what a test or the demo does to the shop as a merchant, a buyer or a saboteur.
+
+No authentication: it is for loopback. Ids are numbers, money strings, times UTC. See /docs for the shapes.
+
+    GET    /control/state                  counts, cost bucket, requests, webhooks
+    GET    /control/products[/{id}]        the plain full truth
+    POST   /control/products               create; PATCH and DELETE /control/products/{id}
+    POST   /control/products/{id}/variants add; DELETE /control/variants/{id}
+    POST   /control/sell                   available -> committed
+    POST   /control/inventory              set available (stocking the item there), or null to unstock it
+    POST   /control/locations
+    GET    /control/knobs                  PATCH to change some
+    GET    /control/webhooks               recent deliveries; /flush waits for all, /send sends anything signed
+    GET    /control/journal                every mutation in order, with its effects
+    POST   /control/traffic                light traffic, started and stopped
+    POST   /control/uninstall              app/uninstalled, dead tokens, no subscriptions
+"""
+
+from collections.abc import Callable
+
+from fastapi import APIRouter
+
+from sandbox.shopify.admin import Admin
+from sandbox.shopify.control.catalogue import CatalogueDesk
+from sandbox.shopify.control.finding import Finding
+from sandbox.shopify.control.house import HouseDesk
+from sandbox.shopify.control.stock import StockDesk
+from sandbox.shopify.control.webhooks import WebhookDesk
+from sandbox.shopify.knobs import Knobs
+from sandbox.shopify.shop import Shop
+from sandbox.shopify.traffic import Traffic
+from sandbox.shopify.webhooks import Webhooks
+
+
+def control_router(
+    shop: Shop, admin: Admin, webhooks: Webhooks, traffic: Traffic, turn: Callable[[Knobs], None]
+) -> APIRouter:
+    router = APIRouter(prefix="/control", tags=["control"])
+    find = Finding(shop)
+    HouseDesk(shop, admin, webhooks, traffic, turn).add_to(router)
+    CatalogueDesk(shop, find).add_to(router)
+    StockDesk(shop, find).add_to(router)
+    WebhookDesk(admin, webhooks).add_to(router)
+    return router

@@ -1,0 +1,37 @@
+"""Every address of the OpenAPI document under generated questions, over a real socket: only what is promised."""
+
+import schemathesis
+from hypothesis import HealthCheck, Phase, given, settings
+from projected import READER
+from schemathesis.checks import not_a_server_error
+from schemathesis.specs.openapi.checks import (
+    content_type_conformance,
+    response_schema_conformance,
+    status_code_conformance,
+)
+
+from sandbox.processes import Process
+
+EXAMPLES = 15  # for each address
+CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
+
+
+def test_generated_questions_are_answered_as_promised(process: Process) -> None:
+    schema = schemathesis.openapi.from_url(f"{process.url}/openapi.json")  # type: ignore[attr-defined]
+    seen: list[int] = []
+    for found in schema.get_all_operations():
+        operation = found.ok()
+
+        @settings(
+            max_examples=EXAMPLES, deadline=None, database=None, derandomize=True,
+            suppress_health_check=list(HealthCheck), phases=[Phase.explicit, Phase.generate],
+        )  # fmt: skip
+        @given(case=operation.as_strategy())
+        def ask(case: schemathesis.Case) -> None:
+            answer = case.call(headers={"Authorization": f"Bearer {READER}"})
+            seen.append(answer.status_code)
+            case.validate_response(answer, checks=CHECKS)
+
+        ask()
+    assert {200, 400, 404} <= set(seen) <= {200, 304, 400, 404}
+    assert len(seen) > 10 * EXAMPLES / 2

@@ -1,0 +1,86 @@
+"""The simulated Shopify's control API: what a merchant, a buyer or a saboteur does, and the plain truth of the shop."""
+
+from typing import Any
+
+import httpx2
+
+Json = dict[str, Any]
+
+FLUSH_WITHIN = 30.0  # seconds
+
+
+class ShopControl:
+    """All methods raise httpx2.HTTPStatusError for what the shop refuses. Ids are numbers, money strings."""
+
+    def __init__(self, url: str) -> None:
+        self.url = url
+        self._http = httpx2.AsyncClient(base_url=f"{url}/control", trust_env=False, timeout=FLUSH_WITHIN + 5)
+
+    async def aclose(self) -> None:
+        await self._http.aclose()
+
+    async def state(self) -> Json:
+        return await self._ask("GET", "/state")
+
+    async def truth(self) -> list[Json]:
+        """Every product, whole."""
+        found: list[Json] = (await self._ask("GET", "/products"))["products"]
+        return found
+
+    async def product(self, product_id: int) -> Json:
+        return await self._ask("GET", f"/products/{product_id}")
+
+    async def create(self, title: str, variants: list[Json] | None = None, **fields: Any) -> Json:
+        """`variants` as {"title", "price", "quantity" or "quantities": {location: n}, "metafields": […]}."""
+        return await self._ask("POST", "/products", {"title": title, "variants": variants or [], **fields})
+
+    async def edit(self, product_id: int, **fields: Any) -> Json:
+        """`variants` as [{"id", …}], `metafields` as `metafield(…)` makes them; returns the product as it is now."""
+        return await self._ask("PATCH", f"/products/{product_id}", fields)
+
+    async def delete(self, product_id: int) -> None:
+        await self._ask("DELETE", f"/products/{product_id}")
+
+    async def add_variant(self, product_id: int, title: str, **fields: Any) -> Json:
+        return await self._ask("POST", f"/products/{product_id}/variants", {"title": title, **fields})
+
+    async def delete_variant(self, variant_id: int) -> None:
+        await self._ask("DELETE", f"/variants/{variant_id}")
+
+    async def sell(self, variant_id: int, quantity: int = 1, location_id: int | None = None) -> Json:
+        sale = {"variant_id": variant_id, "quantity": quantity, "location_id": location_id}
+        return await self._ask("POST", "/sell", sale)
+
+    async def stock(self, variant_id: int, available: int | None, location_id: int) -> Json:
+        """Set what is available at a location; None takes the item off it."""
+        stocking = {"variant_id": variant_id, "available": available, "location_id": location_id}
+        return await self._ask("POST", "/inventory", stocking)
+
+    async def locations(self) -> list[int]:
+        return [location["id"] for location in (await self._ask("GET", "/locations"))["locations"]]
+
+    async def turn(self, **knobs: Any) -> Json:
+        """Change some knobs; returns all of them."""
+        return await self._ask("PATCH", "/knobs", knobs)
+
+    async def flush(self, within: float = FLUSH_WITHIN) -> None:
+        """Until no webhook is on its way, retries included. AssertionError when the time is up first."""
+        answer = await self._ask("POST", f"/webhooks/flush?timeout={within}")
+        assert answer["flushed"], f"{answer['pending']} webhooks are still on their way after {within:g} s"
+
+    async def send(self, topic: str, **webhook: Any) -> None:
+        """A signed webhook made by hand: `body` or `raw`, `headers`, `secret`, `url`."""
+        await self._ask("POST", "/webhooks/send", {"topic": topic, **webhook})
+
+    async def _ask(self, method: str, path: str, body: Any = None) -> Json:
+        answer = await self._http.request(method, path, json=body)
+        if answer.is_error:
+            raise httpx2.HTTPStatusError(answer.text, request=answer.request, response=answer)
+        told: Json = answer.json()
+        return told
+
+
+def metafield(name: str, value: str | None, type_: str = "single_line_text_field") -> Json:
+    """`name` as in "event.subtitle"; a value of None removes it."""
+    namespace, _, key = name.partition(".")
+    return {"namespace": namespace, "key": key, "value": value, "type": type_}

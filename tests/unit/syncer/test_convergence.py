@@ -1,0 +1,236 @@
+"""Any order, any duplicates, reads at any time: what is known of a product ends equal to what Shopify has."""
+
+from dataclasses import dataclass, replace
+from datetime import datetime
+
+import orjson
+from hypothesis import given
+from hypothesis import strategies as st
+from products import ITEM, VARIANT, Product, Variant, at, body, node
+
+from shared.contracts import Change, Origin, ProductChangedV1, ProductDeletedV1, Shape
+from syncer import changes
+from syncer.projections import Event, Facts, project
+from syncer.rules import Rules
+from syncer.source import Level, SourceVersion, missing
+from syncer.versions import TICK, Known, KnownLevel, judge, judge_level
+
+RULES = Rules()
+FACTS = Facts({}, {}, "EUR")
+LATER = 1000.0  # seconds after the beginning: every history has ended by then
+MOST_READS = 5  # until nothing is asked for any more
+
+
+@dataclass(frozen=True)
+class Told:
+    """Shopify said it: a product as it was, or that it is gone. The trigger is later than the second it names."""
+
+    product: Product | None
+    seen: float
+
+
+@dataclass(frozen=True)
+class History:
+    """What was told, oldest first, and what is true in the end."""
+
+    told: tuple[Told, ...]
+    truth: Product | None
+
+
+# Times in tenths of a second, so that several edits fall into one second.
+edits = st.lists(
+    st.tuples(
+        st.integers(0, 12),  # tenths since the edit before
+        st.sampled_from(["title", "metafield", "price", "ticket", "untracked", "add", "remove"]),
+        st.integers(0, 3),  # which ticket, or which new value
+    ),
+    min_size=1,
+    max_size=8,
+)
+
+
+@st.composite
+def histories(draw: st.DrawFn) -> History:
+    product, moment, told = Product(), 0.0, [Told(Product(), 0.05)]
+    for tenths, what, number in draw(edits):
+        moment += tenths / 10
+        product = edited(product, int(moment), what, number)
+        told.append(Told(product, moment + 0.05))
+    if draw(st.booleans()):
+        return History((*told, Told(None, moment + 0.15)), None)
+    return History(tuple(told), product)
+
+
+def edited(product: Product, second: int, what: str, number: int) -> Product:
+    before = product.variants
+    chosen = before[number % len(before)]
+    match what:
+        case "title":
+            return replace(product, title=f"Title {number}", updated=second)
+        case "metafield":
+            return replace(product, metafields={"event.subtitle": f"Take {number}"}, updated=second)
+        case "add":
+            place = max(variant.position for variant in before) + 1
+            new = Variant(id=VARIANT + place, item=ITEM + place, title=f"Row {place}", position=place, updated=second)
+            return replace(product, variants=(*before, new), updated=second)
+        case "remove" if len(before) > 1:
+            return replace(product, variants=tuple(each for each in before if each is not chosen), updated=second)
+        case "price":
+            changed = replace(chosen, price=f"{number}.00", updated=second)
+        case "ticket":
+            changed = replace(chosen, metafields={"ticket.capacity": str(number)}, updated=second)
+        case _:
+            changed = replace(chosen, tracked=not chosen.tracked, updated=second)
+    return replace(product, variants=tuple(changed if each is chosen else each for each in before), updated=second)
+
+
+class Projected:
+    """One row and its refetch, carried forward by the decisions alone: no SQL, no bus."""
+
+    def __init__(self, truth: Product | None) -> None:
+        self.truth = truth
+        self.known: Known | None = None
+        self.asked: datetime | None = None  # everything known when it was asked had been seen by then
+
+    def hear(self, change: Change) -> None:
+        if isinstance(change, ProductDeletedV1):
+            self._bury(change)
+            return
+        assert isinstance(change, ProductChangedV1)
+        seen = changes.sighting(change, RULES)
+        verdict = judge(self.known, seen.product, seen.version, seen.is_read)
+        if verdict.refetch is not None:
+            newest = [seen.version.seen_at, *([self.known.version.seen_at] if self.known else [])]
+            self.asked = max([*newest, *([self.asked] if self.asked else [])])
+        if verdict.product is not None:
+            self.known = Known(verdict.product, seen.version, deleted=False)
+
+    def read(self) -> None:
+        """Shopify is asked for what is true now, if anybody wanted to know."""
+        if self.asked is None:
+            return
+        began, self.asked = max(at(LATER), self.asked + TICK), None
+        self.hear(change(self.truth, began, Origin.REFETCH))
+
+    def _bury(self, change: ProductDeletedV1) -> None:
+        """By a webhook: as new as its trigger. By a read: the `updated_at` that is known stands."""
+        version = changes.burial(change)
+        if change.origin is not Origin.WEBHOOK and self.known is not None:
+            version = SourceVersion(self.known.version.updated_at, change.triggered_at)
+        if self.known is None:
+            self.known = Known(None, version, deleted=True)
+        elif self.known.version < version and not self.known.deleted:
+            self.known = Known(self.known.product, version, deleted=True)
+
+
+def change(product: Product | None, seen: datetime, origin: Origin) -> Change:
+    about = {
+        "id": f"{origin}:{seen}", "source": "test", "subject": "product", "time": seen, "origin": origin,
+        "triggered_at": seen, "shop": "blue-hall.myshopify.com", "product_id": Product().id,
+    }  # fmt: skip
+    if product is None:
+        return ProductDeletedV1.model_validate(about)
+    if origin is Origin.WEBHOOK:
+        return ProductChangedV1.model_validate({**about, "shape": Shape.WEBHOOK, "body": body(product)})
+    return ProductChangedV1.model_validate({**about, "shape": Shape.GRAPHQL, "body": orjson.dumps(node(product))})
+
+
+def event(product: Product) -> Event:
+    whole = changes.sighting(change_of(product), RULES).product
+    return project(whole, FACTS, RULES, complete=True)
+
+
+def change_of(product: Product) -> ProductChangedV1:
+    found = change(product, at(LATER), Origin.REFETCH)
+    assert isinstance(found, ProductChangedV1)
+    return found
+
+
+@given(history=histories(), order=st.randoms(use_true_random=False), reads=st.lists(st.booleans(), max_size=30))
+def test_any_order_with_duplicates_and_reads_in_between_ends_with_the_truth(history, order, reads):
+    arrivals = [*history.told, *order.choices(history.told, k=len(history.told))]
+    order.shuffle(arrivals)
+    projected = Projected(history.truth)
+
+    for place, told in enumerate(arrivals):
+        projected.hear(change(told.product, at(told.seen), Origin.WEBHOOK))
+        if place < len(reads) and reads[place]:
+            projected.read()
+    for _ in range(MOST_READS):
+        projected.read()
+
+    known = projected.known
+    assert projected.asked is None, "it asks for ever"
+    assert known is not None
+    if history.truth is None:
+        assert known.deleted
+        return
+    assert not known.deleted
+    assert known.product is not None
+    assert missing(known.product) is None
+    assert project(known.product, FACTS, RULES, complete=True) == event(history.truth)
+
+
+@given(history=histories(), order=st.randoms(use_true_random=False))
+def test_a_duplicate_of_everything_changes_nothing(history, order):
+    arrivals = list(history.told)
+    order.shuffle(arrivals)
+    projected = Projected(history.truth)
+    for told in arrivals:
+        projected.hear(change(told.product, at(told.seen), Origin.WEBHOOK))
+        projected.read()
+    before = projected.known
+
+    for told in history.told:
+        projected.hear(change(told.product, at(told.seen), Origin.WEBHOOK))
+        projected.read()
+
+    assert before is not None
+    assert projected.known is not None
+    assert projected.known.deleted == before.deleted
+    if not before.deleted and before.product and projected.known.product:
+        shown = [project(each.product, FACTS, RULES, complete=True) for each in (before, projected.known)]
+        assert shown[0] == shown[1]
+
+
+levels = st.lists(st.tuples(st.integers(0, 12), st.one_of(st.none(), st.integers(0, 3))), min_size=1, max_size=8)
+
+
+@given(steps=levels, order=st.randoms(use_true_random=False), reads=st.lists(st.booleans(), max_size=16))
+def test_stock_told_in_any_order_ends_with_the_stock_there_is(steps, order, reads):
+    moment, told = 0.0, []
+    for tenths, available in steps:
+        moment += tenths / 10
+        told.append((Level(location_id=1, available=available, updated_at=at(int(moment))), at(moment + 0.05)))
+    truth = told[-1][0]
+    arrivals = [*told, *told]
+    order.shuffle(arrivals)
+    known: KnownLevel | None = None
+    asked: datetime | None = None
+
+    def hear(level, seen_at, is_read):
+        nonlocal known, asked
+        version = SourceVersion(level.updated_at, seen_at)
+        wins, tie = judge_level(known, level, version, is_read)
+        if tie:
+            assert known is not None
+            asked = max(seen_at, known.version.seen_at, asked or seen_at)
+        if wins:
+            known = KnownLevel(level.available, version)
+
+    def read():
+        nonlocal asked
+        if asked is not None:
+            began, asked = max(at(LATER), asked + TICK), None
+            hear(truth, began, True)
+
+    for place, (level, seen_at) in enumerate(arrivals):
+        hear(level, seen_at, is_read=False)
+        if place < len(reads) and reads[place]:
+            read()
+    for _ in range(MOST_READS):
+        read()
+
+    assert asked is None, "it asks for ever"
+    assert known is not None
+    assert known.available == truth.available

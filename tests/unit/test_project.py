@@ -1,0 +1,123 @@
+"""What README.md, ARCHITECTURE.md and the tooling say of the project is so."""
+
+import ast
+import re
+import tomllib
+from collections.abc import Iterator
+from typing import Any
+
+import pytest
+import typer.main
+from environment import SERVICES, page
+from packages import PACKAGES, ROOT, tree
+
+from ops.cli import app as command_line
+from read_api.app import create_app
+from read_api.settings import ReadApiSettings
+
+DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md")
+README = (ROOT / "README.md").read_text("utf-8")
+OURS = ("shared", "services", "deploy", "tests", ".ci")
+PROBES = {"/livez", "/readyz", "/metrics"}
+
+# Settings that nothing reads yet.
+WAITING = {"shopify_location_id"}  # for the writer: where the stock of a new ticket goes
+
+
+def test_env_example_is_what_the_settings_classes_say() -> None:
+    """Otherwise: uv run python tests/environment.py > .env.example"""
+    assert (ROOT / ".env.example").read_text("utf-8") == page()
+
+
+@pytest.mark.parametrize("service", SERVICES)
+def test_every_setting_is_described_and_no_secret_has_a_default(service: str) -> None:
+    for name, field in SERVICES[service].model_fields.items():
+        assert field.description, name
+        assert "Secret" not in str(field.annotation) or field.default is None or field.is_required(), name
+
+
+def test_every_setting_is_read_by_somebody() -> None:
+    read = {
+        node.attr
+        for package in PACKAGES
+        for source in package.sources
+        for node in ast.walk(tree(source))
+        if isinstance(node, ast.Attribute)
+    }
+    assert {name for settings in SERVICES.values() for name in settings.model_fields} - read == WAITING
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_a_document_names_only_files_that_exist(document: str) -> None:
+    files = {file.relative_to(ROOT).as_posix() for top in OURS for file in (ROOT / top).rglob("*") if file.is_file()}
+    text = (ROOT / document).read_text("utf-8")
+    for named in re.findall(r"`([\w./-]+\.(?:py|sql|lua|graphql|conf|sh))`", text):
+        assert any(f"/{file}".endswith(f"/{named}") for file in files), named
+    for named in re.findall(r"`((?:shared|services|deploy|tests)/[\w./-]*/)`", text):
+        assert any(f"/{named}" in f"/{file}" for file in files), named
+    for linked in re.findall(r"\]\((?!https?:)([^)#]+)\)", text):
+        assert (ROOT / linked).exists(), linked
+
+
+@pytest.mark.parametrize("document", DOCUMENTS)
+def test_a_document_names_only_tests_that_exist(document: str) -> None:
+    named = set(re.findall(r"`(test_\w+)`", (ROOT / document).read_text("utf-8")))
+    assert named <= set(defined_tests())
+
+
+def test_every_promise_is_kept_by_a_named_test_or_not_yet() -> None:
+    promises = {row[0]: row[2] for row in table_rows("What you can rely on")}
+    assert list(promises) == [f"P{number}" for number in range(1, 12)]
+    assert [number for number, kept in promises.items() if "`test_" not in kept and "Not yet" not in kept] == []
+
+
+def test_the_readme_lists_every_address_of_read_api() -> None:
+    settings = ReadApiSettings(nats_url="nats://nowhere", postgres_dsn="postgresql://nowhere", redis_url="redis://none")
+    listed = [row[0].strip("`") for row in table_rows("The API")]
+    assert sorted(listed) == sorted(create_app(settings).openapi()["paths"].keys() - PROBES)
+
+
+def test_the_readme_lists_every_command() -> None:
+    listed = {name for row in table_rows("Command line") for name in re.findall(r"`([a-z -]+)`", row[0])}
+    assert listed == set(commands_of(typer.main.get_command(command_line)))
+
+
+def test_ci_and_the_justfile_run_what_the_documents_say() -> None:
+    ci, just = (ROOT / ".ci/run").read_text(), (ROOT / "justfile").read_text()
+    assert ci.rstrip().endswith("\nuv run pytest"), "the last thing that CI prints is pytest's own summary"
+    assert "$ uv run pytest  " in README
+    for command in ("ruff check", "ruff format --check", "mypy"):
+        assert f"uv run --no-sync {command}\n" in ci
+        assert f"uv run {command}\n" in just
+        assert f"uv run {command}" in (ROOT / "CONTRIBUTING.md").read_text()
+    assert (ROOT / ".ci/run").stat().st_mode & 0o111 == 0o111
+
+
+def test_all_packages_have_the_version_of_the_changelog() -> None:
+    whole = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    newest = re.search(r"^## \[([\d.]+)\]", (ROOT / "CHANGELOG.md").read_text(), re.MULTILINE)
+    assert newest is not None
+    assert {newest[1]} == {whole["version"], *(package.project["version"] for package in PACKAGES)}
+    assert {"MIT"} == {whole["license"], *(package.project["license"] for package in PACKAGES)}
+
+
+def commands_of(command: Any) -> Iterator[str]:
+    """`up`, `dead list` …, whether they are loaded already or only when they are called."""
+    context = typer.Context(command)
+    for name in command.list_commands(context):
+        inner = command.get_command(context, name)
+        yield from (f"{name} {each}" for each in commands_of(inner)) if hasattr(inner, "list_commands") else [name]
+
+
+def defined_tests() -> Iterator[str]:
+    for source in (ROOT / "tests").rglob("test_*.py"):
+        for node in ast.walk(tree(source)):
+            if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
+                yield node.name
+
+
+def table_rows(section: str) -> list[list[str]]:
+    """The cells of the first table in a section of README.md, without its head."""
+    text = README.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
+    lines = [line for line in text.splitlines() if line.startswith("|")]
+    return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]
