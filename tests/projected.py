@@ -9,7 +9,7 @@ from typing import Any
 import asyncpg
 
 from shared.auth import mint
-from shared.contracts import EventProjectedV1
+from shared.contracts import EventProjectedV1, Origin
 from shared.tags import EVENTS, Tags, event_tag
 
 READER, READER_ENTRY = mint("reader", ["events:read"])
@@ -122,7 +122,7 @@ class Shop:
         revision = await self.revision(event.id)
         return EventProjectedV1(
             id=f"{event.id}-{revision}-{now.timestamp()}", source="syncer", subject=f"event/{event.id}", time=now,
-            event_id=event.id, revision=revision, visible=True, seen_at=now - age,
+            event_id=event.id, revision=revision, visible=True, seen_at=now - age, origin=Origin.WEBHOOK,
         )  # fmt: skip
 
 

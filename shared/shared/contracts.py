@@ -130,6 +130,7 @@ class EventProjectedV1(Contract):
     visible: bool  # to anonymous readers, before or after this change: drafts are announced to organizers only
     deleted: bool = False
     seen_at: Instant  # when the change behind it came in: the start of change-to-visible
+    origin: Origin | None = None  # of that change
     caused_by: str | None = None
 
 

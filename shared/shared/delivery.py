@@ -75,7 +75,8 @@ class Undertaker:
     async def bury(self, message: NatsMessage, reason: str) -> None:
         raw = message.raw_message
         about = raw.metadata
-        headers = {name: value for name, value in (raw.headers or {}).items() if name != "Nats-Msg-Id"}
+        # The server's own are meant for its first publication: an expected sequence would never be met again.
+        headers = {name: value for name, value in (raw.headers or {}).items() if not name.startswith("Nats-")}
         headers |= {
             "Nats-Msg-Id": f"dead:{about.stream}:{about.sequence.stream}:{about.consumer}",
             "Dead-Reason": one_line(reason),

@@ -40,13 +40,16 @@ async def provision(settings: NatsSettings) -> list[str]:
         ProvisioningRefused: a setting was changed that can't be, or a limit of the server is in the way.
     """
     try:
-        client = await nats.connect(
-            settings.nats_url.get_secret_value().split(","),
-            name="provision",
-            connect_timeout=CONNECT_TIMEOUT,
-            allow_reconnect=False,
-            error_cb=_leave_to_the_exception,
-        )
+        # The client alone would make 60 attempts at each address, 2 s apart, whatever `allow_reconnect` says.
+        async with asyncio.timeout(CONNECT_TIMEOUT):
+            client = await nats.connect(
+                settings.nats_url.get_secret_value().split(","),
+                name="provision",
+                allow_reconnect=False,
+                max_reconnect_attempts=1,
+                reconnect_time_wait=0,
+                error_cb=_leave_to_the_exception,
+            )
     except (nats.errors.Error, OSError, TimeoutError) as error:
         raise BusUnavailable(f"NATS does not answer: {error!r}") from error
     try:

@@ -7,10 +7,11 @@ from asyncpg import Record
 
 from read_api.audience import Audience
 from read_api.cursor import Position
-from read_api.database import Database, NotMigrated
+from read_api.database import Database
 from read_api.listing import SQL, page_query
 from read_api.parameters import Question
 from read_api.reader import Answer, Keep, Reader
+from shared.postgres import NotMigrated
 from shared.tags import EVENTS, Document, event_tag
 
 FOUND, NOT_FOUND = 200, 404

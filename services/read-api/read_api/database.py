@@ -10,20 +10,21 @@ import structlog
 
 from read_api.listing import SQL, numbered
 from shared.errors import UnderstudyError
-from shared.postgres import ACQUIRE_TIMEOUT, READER_ROLE, Connection, PostgresUnavailable, answering, connect
+from shared.postgres import (
+    ACQUIRE_TIMEOUT,
+    READER_ROLE,
+    Connection,
+    NotMigrated,
+    PostgresUnavailable,
+    answering,
+    connect,
+)
 from shared.settings import PostgresSettings
 
 log = structlog.get_logger()
 
 FIRST_PAUSE = 0.25  # seconds between two attempts to connect; doubles
 LONGEST_PAUSE = 3.0  # seconds
-NOT_OURS_YET = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError, asyncpg.InsufficientPrivilegeError)
-
-
-class NotMigrated(PostgresUnavailable):
-    """The database has no projections yet; run `understudy migrate`."""
-
-
 class Database:
     """`start` returns at once; until the pool stands, every read raises PostgresUnavailable."""
 
@@ -50,11 +51,8 @@ class Database:
 
     async def fetch(self, text: str, arguments: list[Any]) -> list[asyncpg.Record]:
         """The rows of one statement. Raises PostgresUnavailable."""
-        try:
-            async with self._connection() as connection, answering():
-                rows: list[asyncpg.Record] = await connection.fetch(text, *arguments)
-        except NOT_OURS_YET as error:
-            raise NotMigrated from error
+        async with self._connection() as connection, answering():
+            rows: list[asyncpg.Record] = await connection.fetch(text, *arguments)
         return rows
 
     @asynccontextmanager

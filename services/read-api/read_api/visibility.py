@@ -5,7 +5,7 @@ from datetime import UTC, datetime
 
 from read_api import metrics
 from read_api.freshness import Freshness, Summary
-from shared.contracts import EventProjectedV1
+from shared.contracts import EventProjectedV1, Origin
 
 
 class Visibility:
@@ -15,7 +15,7 @@ class Visibility:
         self._freshness = Freshness()
 
     def heard(self, event: EventProjectedV1, *, late: bool) -> None:
-        if late:
+        if late or event.origin is not Origin.WEBHOOK:  # a backfill or a refetch says nothing of webhooks
             return
         took = (datetime.now(UTC) - event.seen_at).total_seconds()
         metrics.CHANGE_TO_VISIBLE.observe(max(0.0, took))

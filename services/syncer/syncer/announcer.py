@@ -6,12 +6,11 @@ between leaves the change unacknowledged, and its redelivery says all of it once
 
 import time
 from collections.abc import Iterable
-from datetime import datetime
 
 import structlog
 
 from shared.bus import Bus
-from shared.contracts import EventProjectedV1
+from shared.contracts import Change, EventProjectedV1
 from shared.postgres import Connection, queries, transaction
 from shared.tags import EVENTS, RedisUnavailable, Tags, event_tag
 from syncer import metrics
@@ -33,8 +32,8 @@ class Announcer:
         self._bus = bus
         self._lost_at: float | None = time.monotonic()  # until the relay has raised what a predecessor may have left
 
-    async def announce(self, projected: Projected, seen_at: datetime, caused_by: str | None) -> None:
-        """Say it to Redis, then to the bus.
+    async def announce(self, projected: Projected, change: Change) -> None:
+        """Say to Redis, then to the bus, what `change` has become.
 
         Raises:
             BusUnavailable: the bus did not take it; the change must be redelivered.
@@ -46,14 +45,15 @@ class Announcer:
                 id=f"event:{projected.event_id}:{projected.revision}:{projected.events_revision or ''}",
                 source="syncer",
                 subject=f"event/{projected.event_id}",
-                time=seen_at,
+                time=change.time,
                 event_id=projected.event_id,
                 revision=projected.revision,
                 events_revision=projected.events_revision,
                 visible=projected.visible,
                 deleted=projected.deleted,
-                seen_at=seen_at,
-                caused_by=caused_by,
+                seen_at=change.time,
+                origin=change.origin,
+                caused_by=change.caused_by,
             )
         )
         metrics.ANNOUNCED.inc()

@@ -45,7 +45,7 @@ async def on_change(
         # It may have died between the commit and the announcement: say what stands once more.
         projected = await store.standing(projected.event_id) or projected
     if projected.changed:
-        await announcer.announce(projected, change.time, change.caused_by)
+        await announcer.announce(projected, change)
         metrics.VISIBLE_SECONDS.observe(max(0.0, (datetime.now(UTC) - change.time).total_seconds()))
     metrics.CHANGES.labels(kind, change.origin, projected.outcome).inc()
     log.info(

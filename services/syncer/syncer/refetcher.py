@@ -64,6 +64,9 @@ class Refetcher:
                 outcome = await self._read(refetch)
         except (UnderstudyError, TimeoutError) as error:
             await self._postpone(refetch, error)
+        except asyncio.CancelledError:
+            await self._give_back(refetch)
+            raise
         else:
             await self._fulfil(refetch)
         metrics.REFETCHES.labels(refetch.reason, outcome).inc()
@@ -99,6 +102,11 @@ class Refetcher:
             if not await connection.fetchval(SQL.fulfil, *key, refetch.asked_at):
                 await connection.execute(SQL.release, *key)
         log.info("refetch.answered", resource=refetch.resource, id=refetch.id, reason=refetch.reason)
+
+    async def _give_back(self, refetch: Refetch) -> None:
+        """We stop: let whoever comes next read it at once."""
+        async with transaction(self._pool) as connection:
+            await connection.execute(SQL.release, refetch.resource, refetch.id)
 
     async def _postpone(self, refetch: Refetch, error: Exception) -> None:
         """Shopify away, or no: ask later. What it refuses for good is asked rarely, and its error stays in the row."""

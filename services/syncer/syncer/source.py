@@ -118,7 +118,8 @@ def _merge_variant(known: Variant | None, seen: Variant) -> Variant:
         update={
             "tracked": known.tracked if seen.tracked is None else seen.tracked,
             "metafields": known.metafields if seen.metafields is None else seen.metafields,
-            "whole_at": known.whole_at,
+            # Whether stock is tracked is told by inventory_items/update: with its metafields, a variant is whole.
+            "whole_at": known.whole_at if seen.metafields is None or known.tracked is None else seen.updated_at,
         }
     )
 

@@ -4,6 +4,7 @@ Shopify deletes a subscription after 8 failures in a row, and says nothing to th
 every start, and every few minutes.
 """
 
+import asyncio
 from collections.abc import Iterable
 from dataclasses import dataclass
 from typing import Any
@@ -94,15 +95,18 @@ class Subscriptions:
             the errors of `shared.shopify.errors`, but for UserErrors.
         """
         todo = plan(self._needed, await self._existing())
-        refused = 0
-        for subscription in todo.create:
-            variables = {"topic": subscription.enum, "subscription": _input(subscription)}
-            refused += await self._send("webhook_subscription_create", variables, subscription)
-        for subscription in todo.update:
-            variables = {"id": subscription.id or "", "subscription": _input(subscription)}
-            refused += await self._send("webhook_subscription_update", variables, subscription)
+        # At once: Shopify takes seconds for each.
+        refused = await asyncio.gather(*map(self._create, todo.create), *map(self._update, todo.update))
         metrics.SUBSCRIPTIONS.labels("wanted").set(len(self._needed))
-        metrics.SUBSCRIPTIONS.labels("refused").set(refused)
+        metrics.SUBSCRIPTIONS.labels("refused").set(sum(refused))
+
+    async def _create(self, subscription: Subscription) -> bool:
+        variables = {"topic": subscription.enum, "subscription": _input(subscription)}
+        return await self._send("webhook_subscription_create", variables, subscription)
+
+    async def _update(self, subscription: Subscription) -> bool:
+        variables = {"id": subscription.id or "", "subscription": _input(subscription)}
+        return await self._send("webhook_subscription_update", variables, subscription)
 
     async def _send(self, document: str, variables: dict[str, Any], subscription: Subscription) -> bool:
         """True when it was refused. Creating one twice is refused by Shopify, so it may be repeated."""

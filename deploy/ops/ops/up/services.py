@@ -19,6 +19,8 @@ def simulated_shopify(plan: Plan) -> Process:
     words = ["--host", LOOPBACK, "--port", str(plan.layout.ports["shopify"]), "--shop", SIMULATED_SHOP]
     # No latency while everything starts: nine subscriptions and four pages at 2-3 s each would be half a minute.
     words += ["--events", str(plan.events), "--latency", "0", "--allow-http"]
+    # With the projections its shop is kept, too: a shop seeded anew would be older than what was projected from it.
+    words += ["--state", str(plan.directory / "shopify.state")]
     # Secrets go by the environment: everybody on the machine can read a command line.
     secrets = {"SIM_ACCESS_TOKEN": plan.shopify_token, "SIM_CLIENT_SECRET": plan.webhook_secret}
     return _process(plan, "shopify", ("sandbox.shopify", *words), secrets, answers(f"{plan.shopify_url}/livez"))

@@ -45,7 +45,8 @@ TICKETS = (
     ("Early Bird", "general", 20), ("Balcony", "seat", 55), ("Backstage", "hidden", 0),
 )  # fmt: skip
 TAGS = ("jazz", "rock", "family", "outdoor", "evening", "premiere", "accessible", "english")
-STATUSES = ("ACTIVE",) * 17 + ("DRAFT",) * 2 + ("ARCHIVED",)
+HIDDEN = ("DRAFT", "DRAFT", "ARCHIVED")
+ACTIVE_TO_HIDDEN = 10  # one hidden event comes on top of so many active ones
 SPREAD_DAYS = 90
 
 
@@ -57,14 +58,17 @@ def furnish(shop: Shop) -> None:
 
 
 def seed_events(shop: Shop, events: int, seed: int) -> None:
+    """So many events that anyone can see, and a few that only organizers can."""
     chance = random.Random(seed)  # noqa: S311 - made-up events, not secrets
     locations = list(shop.locations.values())
-    for _ in range(events):
-        _seed_one(shop, chance, locations)
+    for number in range(1, events + 1):
+        _seed_one(shop, chance, locations, "ACTIVE")
+        if number % ACTIVE_TO_HIDDEN == 0:
+            _seed_one(shop, chance, locations, chance.choice(HIDDEN))
     shop.journal.clear()
 
 
-def _seed_one(shop: Shop, chance: random.Random, locations: list[Location]) -> None:
+def _seed_one(shop: Shop, chance: random.Random, locations: list[Location], status: str) -> None:
     category = chance.choice(list(TITLES))
     place = chance.choice(PLACES)
     title = chance.choice(TITLES[category]).format(
@@ -76,7 +80,7 @@ def _seed_one(shop: Shop, chance: random.Random, locations: list[Location]) -> N
         "body_html": f"<p>{title} at <strong>{place[0]}</strong>. Doors open an hour before.</p>",
         "vendor": chance.choice(ORGANIZERS),
         "product_type": category,
-        "status": chance.choice(STATUSES),
+        "status": status,
         "tags": sorted(chance.sample(TAGS, chance.randint(0, 3))),
     }
     tickets = chance.sample(TICKETS, chance.randint(1, 5))

@@ -1,0 +1,264 @@
+"""The cache protocol on a real Valkey: no document outlives a purge, no slow loader brings one back."""
+
+import asyncio
+import secrets
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
+from typing import Any
+
+import pytest
+import redis.asyncio
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from waiting import eventually
+
+from shared import tags as module
+from shared.errors import Unavailable
+from shared.settings import RedisSettings
+from shared.tags import Document, Hit, Lead, RedisUnavailable, Tags, Wait, connect, event_tag
+
+TAG, NAME = event_tag(42), "public"
+
+
+@pytest.fixture
+async def client(redis_url: str) -> AsyncIterator[redis.asyncio.Redis]:
+    made = connect(RedisSettings(redis_url=redis_url))
+    yield made
+    await made.aclose()
+
+
+@pytest.fixture
+def tags(client: redis.asyncio.Redis) -> Tags:
+    return fresh(client)
+
+
+def fresh(client: redis.asyncio.Redis) -> Tags:
+    """Nobody else's keys."""
+    return Tags(client, prefix=f"test:{secrets.token_hex(6)}:")
+
+
+def document(revision: int, status: int = 200, body: bytes = b"{}") -> Document:
+    return Document(revision, status, body)
+
+
+async def lead(tags: Tags, name: str = NAME, tag: str = TAG) -> str:
+    elected = await tags.elect(tag, name)
+    assert isinstance(elected, Lead)
+    return elected.lease
+
+
+async def stored(tags: Tags, revision: int, name: str = NAME, tag: str = TAG) -> bool:
+    return await tags.fill(tag, name, await lead(tags, name, tag), document(revision))
+
+
+async def test_one_of_many_is_elected_and_the_others_wait(tags):
+    answers = await asyncio.gather(*(tags.elect(TAG, NAME) for _ in range(50)))
+    assert sum(isinstance(answer, Lead) for answer in answers) == 1
+    assert sum(isinstance(answer, Wait) for answer in answers) == 49
+
+
+@pytest.mark.parametrize("body", [b"{}", b"", b"a b c", "🎷 ערב".encode(), b"\x00\xff\r\n", b"x" * 1_000_000])
+async def test_what_was_filled_is_what_is_found(tags, body):
+    lease = await lead(tags)
+    assert await tags.fill(TAG, NAME, lease, document(7, 404, body))
+    assert await tags.elect(TAG, NAME) == Hit(document(7, 404, body))
+
+
+async def test_documents_of_one_tag_have_leases_of_their_own(tags):
+    await lead(tags, "public")
+    await lead(tags, "manage")
+    await lead(tags, "public", event_tag(43))
+
+
+async def test_a_purge_takes_every_document_of_the_tag_and_of_no_other(tags):
+    for name in ("public", "manage"):
+        assert await stored(tags, 1, name)
+    assert await stored(tags, 1, tag=event_tag(43))
+    assert await tags.purge(TAG, 2)
+    assert isinstance(await tags.elect(TAG, "public"), Lead)
+    assert isinstance(await tags.elect(TAG, "manage"), Lead)
+    assert isinstance(await tags.elect(event_tag(43), NAME), Hit)
+
+
+async def test_a_purge_that_is_not_newer_changes_nothing(tags):
+    assert await tags.purge(TAG, 5)
+    assert await stored(tags, 5)
+    assert not await tags.purge(TAG, 5)
+    assert not await tags.purge(TAG, 4)
+    assert await tags.elect(TAG, NAME) == Hit(document(5))
+
+
+async def test_a_purge_voids_the_lease_of_a_slow_loader(tags):
+    slow = await lead(tags)
+    await tags.purge(TAG, 2)
+    assert not await tags.fill(TAG, NAME, slow, document(1))
+    assert not await tags.fill(TAG, NAME, slow, document(99))
+    assert isinstance(await tags.elect(TAG, NAME), Lead)
+
+
+async def test_a_document_below_its_tag_is_refused_even_with_a_lease(tags):
+    await tags.purge(TAG, 5)
+    assert not await stored(tags, 4)
+    assert await stored(tags, 5)
+
+
+async def test_revisions_are_compared_as_numbers(tags):
+    await tags.purge(TAG, 9)
+    assert await tags.purge(TAG, 10)
+    assert not await tags.purge(TAG, 9)
+    assert await tags.purge(TAG, 2**52)
+    assert not await stored(tags, 2**52 - 1)
+
+
+async def test_a_flush_voids_every_lease(tags, client):
+    slow = await lead(tags)
+    await client.delete(tags._key(TAG))  # what an eviction, an expiry or a restart does
+    assert not await tags.fill(TAG, NAME, slow, document(1))
+
+
+async def test_when_a_loader_dies_another_is_elected_and_the_first_may_not_fill(tags, monkeypatch):
+    monkeypatch.setattr(module, "LEASE", 0.05)
+    dead = await lead(tags)
+    successor = await eventually(lambda: next_lead(tags))
+    assert not await tags.fill(TAG, NAME, dead, document(1))
+    assert await tags.fill(TAG, NAME, successor, document(2))
+
+
+async def next_lead(tags: Tags) -> str | None:
+    answer = await tags.elect(TAG, NAME)
+    return answer.lease if isinstance(answer, Lead) else None
+
+
+async def test_a_lease_that_is_given_up_elects_the_next_at_once(tags):
+    await tags.release(TAG, NAME, await lead(tags))
+    await lead(tags)
+
+
+async def test_only_its_holder_gives_a_lease_up(tags):
+    await lead(tags)
+    await tags.release(TAG, NAME, "somebody else's")
+    assert isinstance(await tags.elect(TAG, NAME), Wait)
+
+
+async def test_a_lease_fills_once(tags):
+    lease = await lead(tags)
+    assert await tags.fill(TAG, NAME, lease, document(1))
+    assert not await tags.fill(TAG, NAME, lease, document(1))
+
+
+async def test_a_tag_that_is_full_takes_no_more_names_and_everyone_loads(tags, client, monkeypatch):
+    monkeypatch.setattr(module, "MAX_DOCUMENTS", 20)
+    for number in range(60):
+        answer = await tags.elect(TAG, f"cursor {number}")
+        assert isinstance(answer, Lead)
+        await tags.fill(TAG, f"cursor {number}", answer.lease, document(1))
+    for number in range(60, 120):
+        assert isinstance(await tags.elect(TAG, f"cursor {number}"), Lead)
+    assert await client.hlen(tags._key(TAG)) <= 22
+    assert isinstance(await tags.elect(TAG, "cursor 0"), Hit)
+    await tags.purge(TAG, 2)
+    assert await stored(tags, 2, "cursor 100")
+
+
+async def test_everything_expires(tags, client):
+    await lead(tags, tag="only asked for")
+    assert 0 < await client.pttl(tags._key("only asked for")) <= module.LEASE * 10_000
+    await tags.purge("only purged", 1)
+    assert 0 < await client.pttl(tags._key("only purged")) <= module.DOCUMENT_TTL * 1000
+    await stored(tags, 1, tag="filled")
+    assert module.LEASE * 10_000 < await client.pttl(tags._key("filled")) <= module.DOCUMENT_TTL * 1000
+
+
+async def test_what_does_not_exist_is_forgotten_sooner(tags, client):
+    await tags.fill(TAG, NAME, await lead(tags), document(0, 404))
+    assert 0 < await client.pttl(tags._key(TAG)) <= module.NEGATIVE_TTL * 1000
+
+
+async def test_later_fills_do_not_put_off_the_end_of_earlier_ones(tags, client, monkeypatch):
+    monkeypatch.setattr(module, "DOCUMENT_TTL", 60.0)
+    await stored(tags, 1, "first")
+    first = await client.pexpiretime(tags._key(TAG))
+    monkeypatch.setattr(module, "DOCUMENT_TTL", 3600.0)
+    await stored(tags, 1, "second")
+    assert await client.pexpiretime(tags._key(TAG)) <= first + 5
+
+
+async def test_redis_away_has_one_name(servers):
+    nobody = Tags(connect(RedisSettings(redis_url="redis://127.0.0.1:1/0")))
+    for call in (
+        nobody.elect(TAG, NAME),
+        nobody.fill(TAG, NAME, "lease", document(1)),
+        nobody.release(TAG, NAME, "lease"),
+        nobody.purge(TAG, 1),
+        nobody.ping(),
+    ):
+        with pytest.raises(RedisUnavailable) as caught:
+            await call
+        assert isinstance(caught.value, Unavailable)
+    await nobody.client.aclose()
+
+
+NAMES = st.sampled_from(["public", "manage"])
+STEPS = st.lists(
+    st.one_of(
+        st.tuples(st.just("change"), st.none()),  # commit, the purge still on its way
+        st.tuples(st.just("purge"), st.none()),  # the oldest that is on its way
+        st.tuples(st.just("elect"), NAMES),
+        st.tuples(st.just("fill"), st.integers(0, 3)),  # by one of those who load
+        st.tuples(st.just("forget"), st.none()),  # an eviction or a restart
+    ),
+    max_size=40,
+)
+
+
+@pytest.fixture(scope="module")
+def complete() -> Iterator[Callable[[Coroutine[Any, Any, None]], None]]:
+    """Run a coroutine from a test that is none: Hypothesis calls no others."""
+    loop = asyncio.new_event_loop()
+    yield loop.run_until_complete
+    loop.close()
+
+
+@given(steps=STEPS)
+@settings(max_examples=120, deadline=None)
+def test_no_schedule_brings_back_what_was_purged(redis_url, complete, steps):
+    """A reader never finds a document older than the newest purge since the cache was last emptied, nor one older
+    than what it was loaded from; and a loader who began before a purge or a loss stores nothing."""
+    complete(scheduled(redis_url, steps))
+
+
+async def scheduled(redis_url, steps):
+    client = connect(RedisSettings(redis_url=redis_url))
+    try:
+        await run(fresh(client), client, steps)
+    finally:
+        await client.aclose()
+
+
+async def run(tags, client, steps):
+    committed, raised, unsaid, loading, epoch = 1, 0, [], [], 0
+    for step, argument in steps:
+        match step:
+            case "change":
+                committed += 1
+                unsaid.append(committed)
+            case "purge" if unsaid:
+                revision = unsaid.pop(0)
+                assert await tags.purge(TAG, revision) == (revision > raised)
+                epoch, raised = epoch + 1, max(raised, revision)
+            case "forget":
+                await client.delete(tags._key(TAG))
+                epoch, raised = epoch + 1, 0
+            case "elect":
+                answer = await tags.elect(TAG, argument)
+                if isinstance(answer, Lead):
+                    loading.append((argument, answer.lease, committed, epoch))
+                if isinstance(answer, Hit):
+                    assert answer.document.revision >= raised
+            case "fill" if loading:
+                name, lease, revision, began = loading.pop(argument % len(loading))
+                kept = await tags.fill(TAG, name, lease, document(revision))
+                assert kept == (began == epoch)
+    for name in ("public", "manage"):
+        answer = await tags.elect(TAG, name)
+        if isinstance(answer, Hit):
+            assert answer.document.revision >= raised
