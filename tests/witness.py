@@ -36,7 +36,9 @@ class Witness:
 
 
 @asynccontextmanager
-async def readers(running: Running, event_ids: Collection[int], allowed: Collection[int] = OK) -> AsyncIterator[Witness]:
+async def readers(
+    running: Running, event_ids: Collection[int], allowed: Collection[int] = OK
+) -> AsyncIterator[Witness]:
     """A reader of each event, who polls until the end of the block and may only be answered with `allowed`."""
     witness, stop = Witness(), asyncio.Event()
 

@@ -32,6 +32,15 @@ async def all_read(running: Running, event_ids: list[int], title: str, within: f
     await asyncio.gather(*(running.reads(event_id, within=within, title=title) for event_id in event_ids))
 
 
+async def all_raised(running: Running) -> None:
+    """Every tag that Redis did not hear of was raised in it."""
+
+    async def nothing_is_left() -> bool:
+        return not await running.sql("SELECT tag FROM unraised")
+
+    _: bool = await eventually(nothing_is_left, BACK_WITHIN)
+
+
 async def buried(running: Running) -> int:
     return len(await running.dead_letters())
 
@@ -46,7 +55,7 @@ async def test_without_redis_edits_are_readable_and_with_it_again_nothing_older_
         await running.restart(running.valkey)
         await all_read(running, event_ids, await edit_all(running, event_ids, "After"))
 
-        await eventually(lambda: nothing_unraised(running), BACK_WITHIN, saying="every tag was raised in Redis")
+        await all_raised(running)
         await running.equal(event_ids)
     witness.never_went_back(event_ids)
 
@@ -61,7 +70,7 @@ async def test_redis_that_hangs_holds_up_no_edit_for_long(running: Running) -> N
             await asyncio.to_thread(running.valkey.resume)
         await all_read(running, event_ids, await edit_all(running, event_ids, "Thawed"))
 
-        await eventually(lambda: nothing_unraised(running), BACK_WITHIN, saying="every tag was raised in Redis")
+        await all_raised(running)
         await running.equal(event_ids)
     witness.never_went_back(event_ids)
 
@@ -80,7 +89,3 @@ async def test_what_was_edited_while_postgresql_was_away_is_projected_and_nothin
         await running.equal(event_ids)
     witness.never_went_back(event_ids)
     assert await buried(running) == before
-
-
-async def nothing_unraised(running: Running) -> bool:
-    return not await running.sql("SELECT tag FROM unraised")

@@ -73,6 +73,6 @@ def create_app(settings: ReadApiSettings | None = None) -> FastAPI:
     app.include_router(routes.overview(catalogue, policy, board))
     openapi.install(app)
     health.install(app, settings, {"postgres": database.problem})
-    telemetry.instrument(app)
+    telemetry.instrument(app, settings)
     app.add_middleware(Edge, cors_origin=settings.cors_origin)
     return app

@@ -89,7 +89,12 @@ class Feed:
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[Client]:
         client = await nats.connect(
-            self._url, name="read-api feed", connect_timeout=CONNECT_TIMEOUT, allow_reconnect=False, error_cb=_on_error
+            self._url.split(","),
+            name="read-api feed",
+            connect_timeout=CONNECT_TIMEOUT,
+            allow_reconnect=False,
+            max_reconnect_attempts=1,  # of the first connect, too: the default makes 60 attempts, 2 s apart
+            error_cb=_on_error,
         )
         try:
             yield client

@@ -48,9 +48,12 @@ class Refetcher:
         self._reader = reader
         self._bus = bus
         self._shop = shop
+        self._answered: dict[Refetch, Exception | None] = {}  # with the error, if any; until PostgreSQL knows
 
     async def step(self) -> bool:
         """Read what is due. True when there may be more."""
+        for refetch in list(self._answered):  # PostgreSQL was away: else they would stay taken for `READ_DEADLINE`
+            await self._settle(refetch)
         async with transaction(self._pool) as connection:
             due = [Refetch(**row) for row in await connection.fetch(SQL.take_due, AT_ONCE, READ_DEADLINE)]
             metrics.REFETCHES_PENDING.set(await connection.fetchval(SQL.count_refetches))
@@ -58,18 +61,26 @@ class Refetcher:
         return len(due) == AT_ONCE
 
     async def _answer(self, refetch: Refetch) -> None:
-        outcome = "failed"
+        outcome, failure = "failed", None
         try:
             async with asyncio.timeout(READ_DEADLINE - 5):
                 outcome = await self._read(refetch)
         except (UnderstudyError, TimeoutError) as error:
-            await self._postpone(refetch, error)
+            failure = error
         except asyncio.CancelledError:
             await self._give_back(refetch)
             raise
-        else:
-            await self._fulfil(refetch)
         metrics.REFETCHES.labels(refetch.reason, outcome).inc()
+        self._answered[refetch] = failure
+        await self._settle(refetch)
+
+    async def _settle(self, refetch: Refetch) -> None:
+        failure = self._answered[refetch]
+        if failure is None:
+            await self._fulfil(refetch)
+        else:
+            await self._postpone(refetch, failure)
+        self._answered.pop(refetch, None)
 
     async def _read(self, refetch: Refetch) -> str:
         if refetch.resource == "inventory_item":

@@ -30,5 +30,5 @@ def create_app(settings: IngestSettings | None = None) -> FastAPI:
     routes.install_refusals(app)
     app.include_router(routes.router(Ingest(settings, Bus(broker))))
     health.install(app, settings, readiness.checks(settings, broker))
-    telemetry.instrument(app)
+    telemetry.instrument(app, settings)
     return app
