@@ -46,7 +46,10 @@ class Product:
     status: str = "active"
     type: str = "music"
     tags: tuple[str, ...] = ("jazz", "live")
-    images: tuple[tuple[str, str | None], ...] = (("https://cdn.example/a.jpg", "A"), ("https://cdn.example/b.jpg", None))
+    images: tuple[tuple[str, str | None], ...] = (
+        ("https://cdn.example/a.jpg", "A"),
+        ("https://cdn.example/b.jpg", None),
+    )
     created: int = -3600
     updated: int = 0
     metafields: dict[str, str] = field(default_factory=dict)
@@ -200,9 +203,7 @@ def _level_node(location: int, numbers: Quantities | None, updated: int) -> dict
         "isActive": numbers is not None,
         "updatedAt": _utc(updated),
         "location": {"legacyResourceId": str(location)},
-        "quantities": [
-            {"name": name, "quantity": number} for name, number in zip(names, numbers or (), strict=False)
-        ],
+        "quantities": [{"name": name, "quantity": number} for name, number in zip(names, numbers or (), strict=False)],
     }
 
 

@@ -14,7 +14,7 @@ from checker import Checker
 from nats.aio.client import Client
 from nats.js import JetStreamContext
 from postbox import Postbox
-from shop_control import ShopControl
+from shop_control import Json, ShopControl
 from waiting import eventually
 
 from ops.up.credentials import Credentials
@@ -23,7 +23,8 @@ from ops.up.plan import Plan
 from ops.up.startup import Stopping
 from ops.up.system import System
 from sandbox.processes import Process
-from sandbox.servers import Nats, Postgres, Valkey
+from sandbox.servers import Nats, Postgres, Servers, Valkey
+from sandbox.servers.server import Server
 from sandbox.shopify.knobs import Knobs
 from shared.topology import CHANGES, DEAD_LETTERS, SYNCER_CHANGES
 
@@ -93,6 +94,17 @@ class Running:
                 await self.restart(process)
         await self.shop.turn(**Knobs().model_dump())
         await self.settled()
+
+    async def new_event(self, title: str = "Jazz Night", tickets: list[Json] | None = None, **fields: Any) -> Json:
+        """A product that has settled. Its stock comes after it, so that nobody has to ask whose stock it is."""
+        standing: list[Json] = [{"title": "Standing", "price": "25.00", "quantity": 100}]
+        with self.postbox.holding() as letters:
+            product = await self.shop.create(title, standing if tickets is None else tickets, **fields)
+            await self.shop.flush()
+        for letter in sorted(letters, key=lambda letter: not letter.about_product):
+            assert await self.postbox.deliver(letter) == httpx2.codes.OK
+        await self.settled()
+        return product
 
     # What readers see
 
@@ -182,9 +194,26 @@ class Running:
         await self.checker.check(only)
 
 
+@dataclass(frozen=True)
+class GivenServers:
+    """In the place of `Embedded`: servers that somebody else started, and will stop."""
+
+    addresses: Servers
+    all: tuple[Server, ...] = ()
+
+    def start(self) -> None:
+        """They run."""
+
+    def close(self) -> None:
+        """They stay."""
+
+
 @asynccontextmanager
-async def whole_system(directory: Path, events: int = EVENTS) -> AsyncIterator[Running]:
-    """Started in `directory`, and nothing left of it but its files. Shopify answers at once unless a test slows it."""
+async def whole_system(directory: Path, events: int = EVENTS, servers: Servers | None = None) -> AsyncIterator[Running]:
+    """Started in `directory`, and nothing left of it but its files. Shopify answers at once unless a test slows it.
+
+    With `servers`, the services run on those; they can't be killed then.
+    """
     await asyncio.to_thread(directory.chmod, 0o711)  # PostgreSQL, which as root runs as nobody, has to get in
     layout = Layout.of(0)
     async with Postbox(layout.url("webhook_ingest")).open() as postbox:
@@ -198,6 +227,8 @@ async def whole_system(directory: Path, events: int = EVENTS) -> AsyncIterator[R
             webhook_url=postbox.url,
         )
         system = System(plan)
+        if servers is not None:
+            system.servers = GivenServers(servers)  # type: ignore[assignment]  # alike in all that System asks of it
         shop = ShopControl(plan.shopify_url)
         async with httpx2.AsyncClient(base_url=layout.url("read_api"), trust_env=False, timeout=10.0) as http:
             try:

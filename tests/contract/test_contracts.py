@@ -1,6 +1,7 @@
-"""What was once said on the bus is understood for ever: one stored message, at least, for each version of each contract.
+"""What was once said on the bus is understood for ever: stored messages for each version of each contract.
 
-A sample is never edited. A contract that can't read its sample any more has changed its meaning, and needs a new version.
+A sample is never edited. A contract that can't read its sample any more has changed its meaning: that
+needs a new version.
 """
 
 import json

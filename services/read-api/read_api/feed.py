@@ -89,7 +89,7 @@ class Feed:
     @asynccontextmanager
     async def _connected(self) -> AsyncIterator[Client]:
         client = await nats.connect(
-            self._url.split(","),
+            self._url,
             name="read-api feed",
             connect_timeout=CONNECT_TIMEOUT,
             allow_reconnect=False,

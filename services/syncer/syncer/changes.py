@@ -1,11 +1,15 @@
 """What a change on the bus says of a product, read at the door. Pure."""
 
+from datetime import datetime, timedelta
+
 from shared.contracts import InventoryLevelChangedV1, ProductChangedV1, ProductDeletedV1, Shape
 from syncer import graphql_nodes, webhook_payloads
 from syncer.rules import Rules
 from syncer.source import Level, Product, SourceVersion
 from syncer.store import Sighting
 from syncer.webhook_payloads import MalformedPayload
+
+SECOND = timedelta(seconds=1)  # the grain of every `updated_at`
 
 
 def sighting(change: ProductChangedV1, rules: Rules) -> Sighting:
@@ -19,7 +23,8 @@ def sighting(change: ProductChangedV1, rules: Rules) -> Sighting:
     if product.id != change.product_id:
         raise MalformedPayload(f"the change is about product {change.product_id}, its body about {product.id}")
     version = SourceVersion(product.updated_at, change.triggered_at)
-    return Sighting(_keep_named(product, rules), levels, version, is_read)
+    named = _keep_named(product, rules)
+    return Sighting(_mark_early(named, change.triggered_at) if is_read else named, levels, version, is_read)
 
 
 def burial(change: ProductDeletedV1) -> SourceVersion:
@@ -37,6 +42,15 @@ def level(change: InventoryLevelChangedV1) -> Level:
     if item_id != change.inventory_item_id:
         raise MalformedPayload(f"the change is about item {change.inventory_item_id}, its body about {item_id}")
     return seen
+
+
+def _mark_early(product: Product, began: datetime) -> Product:
+    """Another edit in the second in which we read would leave the `updated_at` as it is, so it can't be told by that."""
+    variants = tuple(
+        variant.model_copy(update={"early": variant.updated_at is not None and began < variant.updated_at + SECOND})
+        for variant in product.variants
+    )
+    return product.model_copy(update={"variants": variants})
 
 
 def _keep_named(product: Product, rules: Rules) -> Product:

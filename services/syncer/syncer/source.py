@@ -63,6 +63,7 @@ class Variant(Frozen):
     tracked: bool | None
     metafields: Metafields | None
     whole_at: AwareDatetime | None  # the `updated_at` at which nothing of it was missing
+    early: bool = False  # read before the second of its `updated_at` was over: what came later in it is unseen
 
 
 class Product(Frozen):
@@ -106,7 +107,8 @@ def _still_holds(variant: Variant, seen: Product) -> bool:
 
 def _unsaid(variant: Variant, seen: Product) -> Variant:
     """A variant of which only the id was said may have changed: it is kept, and has to be read."""
-    if seen.all_variants is None or seen.all_variants[variant.id] is not None:
+    said = seen.all_variants is None or seen.all_variants[variant.id] is not None
+    if said and not variant.early:
         return variant
     return variant.model_copy(update={"whole_at": None})
 
@@ -119,9 +121,15 @@ def _merge_variant(known: Variant | None, seen: Variant) -> Variant:
             "tracked": known.tracked if seen.tracked is None else seen.tracked,
             "metafields": known.metafields if seen.metafields is None else seen.metafields,
             # Whether stock is tracked is told by inventory_items/update: with its metafields, a variant is whole.
-            "whole_at": known.whole_at if seen.metafields is None or known.tracked is None else seen.updated_at,
+            "whole_at": _whole_at(known, seen),
         }
     )
+
+
+def _whole_at(known: Variant, seen: Variant) -> datetime | None:
+    if seen.metafields is None or known.tracked is None:
+        return None if known.early else known.whole_at
+    return seen.updated_at
 
 
 def missing(product: Product) -> str | None:
@@ -144,6 +152,6 @@ def same(known: Product, seen: Product) -> bool:
 
 
 def _content(product: Product) -> Product:
-    unsaid = {"whole_at": None, "inventory_quantity": None}
+    unsaid = {"whole_at": None, "early": False, "inventory_quantity": None}
     variants = tuple(variant.model_copy(update=unsaid) for variant in product.variants)
     return product.model_copy(update={"variants": variants, "all_variants": None})

@@ -108,7 +108,7 @@ async def test_a_migration_that_fails_leaves_nothing_of_itself_and_keeps_those_b
     assert await rows(database) == [1, 2]
 
 
-async def test_a_database_that_is_not_there_has_a_name(monkeypatch):
+async def test_a_database_that_is_not_there_has_a_name():
     with pytest.raises(PostgresUnavailable):
         await migrate("postgresql://nobody@127.0.0.1:1/none", "syncer")
     assert issubclass(MigrationRefused, Permanent)

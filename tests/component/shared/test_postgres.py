@@ -27,13 +27,23 @@ async def test_connections_speak_utc_json_and_the_services_name(pool):
         assert await connection.fetchval("SELECT $1::jsonb", {"a": ["🎷", 2**53 + 1]}) == {"a": ["🎷", 2**53 + 1]}
 
 
+async def insert_and_break(pool):
+    async with transaction(pool) as connection:
+        await connection.execute("INSERT INTO t VALUES (1)")
+        raise RuntimeError
+
+
+async def execute(pool, *statements):
+    async with transaction(pool) as connection:
+        for statement in statements:
+            await connection.execute(statement)
+
+
 async def test_a_transaction_is_all_or_nothing(pool):
     async with transaction(pool) as connection:
         await connection.execute("CREATE TABLE t (n int)")
     with pytest.raises(RuntimeError):
-        async with transaction(pool) as connection:
-            await connection.execute("INSERT INTO t VALUES (1)")
-            raise RuntimeError
+        await insert_and_break(pool)
     async with transaction(pool) as connection:
         assert await connection.fetchval("SELECT count(*) FROM t") == 0
 
@@ -44,11 +54,9 @@ async def test_nobody_there_is_unavailable():
     assert issubclass(PostgresUnavailable, Unavailable)
 
 
-async def test_a_connection_that_dies_under_a_statement_is_unavailable_and_the_next_one_works(pool, database):
+async def test_a_connection_that_dies_under_a_statement_is_unavailable_and_the_next_one_works(pool):
     with pytest.raises(PostgresUnavailable):
-        async with transaction(pool) as connection:
-            await connection.execute("SELECT pg_terminate_backend(pg_backend_pid())")
-            await connection.execute("SELECT 1")
+        await execute(pool, "SELECT pg_terminate_backend(pg_backend_pid())", "SELECT 1")
     async with transaction(pool) as connection:
         assert await connection.fetchval("SELECT 1") == 1
 
@@ -63,9 +71,7 @@ async def test_a_pool_that_is_used_up_is_unavailable_not_endless(pool, monkeypat
 
 async def test_a_statement_that_takes_too_long_is_broken_off(pool):
     with pytest.raises(PostgresUnavailable):
-        async with transaction(pool) as connection:
-            await connection.execute("SET LOCAL statement_timeout = '20ms'")
-            await connection.execute("SELECT pg_sleep(5)")
+        await execute(pool, "SET LOCAL statement_timeout = '20ms'", "SELECT pg_sleep(5)")
 
 
 async def test_a_deadlock_is_busy(pool):

@@ -67,7 +67,8 @@ async def test_it_may_be_run_as_often_as_one_likes_and_keeps_what_is_stored(jets
     assert (await jetstream.stream_info(CHANGES.name)).state.messages == 1
 
 
-async def test_two_at_once_do_not_disturb_each_other(jetstream, asked):
+@pytest.mark.usefixtures("jetstream")
+async def test_two_at_once_do_not_disturb_each_other(asked):
     done = await asyncio.gather(*(provision(asked) for _ in range(4)))
     assert all(sorted(each) == sorted(EVERYTHING) for each in done)
 
@@ -116,9 +117,8 @@ class Plain(Nats):
 
 
 async def test_a_server_without_jetstream_is_named(tmp_path: Path):
-    with Plain(tmp_path / "nats") as plain:
-        with pytest.raises(BusUnavailable, match="JetStream"):
-            await provision(NatsSettings(nats_url=plain.url))
+    with Plain(tmp_path / "nats") as plain, pytest.raises(BusUnavailable, match="JetStream"):
+        await provision(NatsSettings(nats_url=plain.url))
 
 
 async def run(**environment: str) -> tuple[int, str]:
@@ -131,7 +131,8 @@ async def run(**environment: str) -> tuple[int, str]:
     return process.returncode, said.decode()
 
 
-async def test_as_a_command_it_ends_with_what_it_did(jetstream, server):
+@pytest.mark.usefixtures("jetstream")
+async def test_as_a_command_it_ends_with_what_it_did(server):
     code, said = await run(NATS_URL=server.url)
     assert code == 0, said
     assert "provision.done" in said

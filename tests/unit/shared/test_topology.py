@@ -3,8 +3,8 @@
 import pytest
 from faststream.nats import JStream
 from nats.js.api import AckPolicy, DiscardPolicy, RetentionPolicy, StorageType
-from products import by_webhook, deletion, level
 from products import Product as AProduct
+from products import by_webhook, deletion, level
 
 from shared import delivery
 from shared.contracts import Contract, InventoryItemChangedV1, Origin, ShopNoticedV1

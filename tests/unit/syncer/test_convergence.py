@@ -1,5 +1,6 @@
 """Any order, any duplicates, reads at any time: what is known of a product ends equal to what Shopify has."""
 
+import random
 from dataclasses import dataclass, replace
 from datetime import datetime
 
@@ -17,48 +18,29 @@ from syncer.versions import TICK, Known, KnownLevel, judge, judge_level
 
 RULES = Rules()
 FACTS = Facts({}, {}, "EUR")
-LATER = 1000.0  # seconds after the beginning: every history has ended by then
+LATER = 1000.0  # seconds after the beginning, for stock: every history has ended by then
+MOMENT = 0.001  # seconds that everything takes
 MOST_READS = 5  # until nothing is asked for any more
 
 
 @dataclass(frozen=True)
 class Told:
-    """Shopify said it: a product as it was, or that it is gone. The trigger is later than the second it names."""
+    """Shopify said it: a product as it was, or that it is gone."""
 
     product: Product | None
     seen: float
 
 
-@dataclass(frozen=True)
-class History:
-    """What was told, oldest first, and what is true in the end."""
-
-    told: tuple[Told, ...]
-    truth: Product | None
-
-
-# Times in tenths of a second, so that several edits fall into one second.
-edits = st.lists(
-    st.tuples(
-        st.integers(0, 12),  # tenths since the edit before
-        st.sampled_from(["title", "metafield", "price", "ticket", "untracked", "add", "remove"]),
-        st.integers(0, 3),  # which ticket, or which new value
-    ),
-    min_size=1,
-    max_size=8,
+# What happens: an edit so many tenths of a second later (so that several fall into one second), a webhook that arrives,
+# perhaps not for the first time, or a read, if one was asked for.
+edit = st.tuples(
+    st.integers(0, 12),
+    st.sampled_from(["title", "metafield", "price", "ticket", "untracked", "add", "remove", "delete"]),
+    st.integers(0, 3),  # which ticket, or which new value
 )
-
-
-@st.composite
-def histories(draw: st.DrawFn) -> History:
-    product, moment, told = Product(), 0.0, [Told(Product(), 0.05)]
-    for tenths, what, number in draw(edits):
-        moment += tenths / 10
-        product = edited(product, int(moment), what, number)
-        told.append(Told(product, moment + 0.05))
-    if draw(st.booleans()):
-        return History((*told, Told(None, moment + 0.15)), None)
-    return History(tuple(told), product)
+arrival = st.integers(0, 1000)  # which of those that were told
+read = st.none()
+happenings = st.lists(st.one_of(edit, arrival, arrival, read), min_size=1, max_size=30)
 
 
 def edited(product: Product, second: int, what: str, number: int) -> Product:
@@ -87,8 +69,7 @@ def edited(product: Product, second: int, what: str, number: int) -> Product:
 class Projected:
     """One row and its refetch, carried forward by the decisions alone: no SQL, no bus."""
 
-    def __init__(self, truth: Product | None) -> None:
-        self.truth = truth
+    def __init__(self) -> None:
         self.known: Known | None = None
         self.asked: datetime | None = None  # everything known when it was asked had been seen by then
 
@@ -105,12 +86,12 @@ class Projected:
         if verdict.product is not None:
             self.known = Known(verdict.product, seen.version, deleted=False)
 
-    def read(self) -> None:
+    def read(self, truth: Product | None, now: float) -> None:
         """Shopify is asked for what is true now, if anybody wanted to know."""
         if self.asked is None:
             return
-        began, self.asked = max(at(LATER), self.asked + TICK), None
-        self.hear(change(self.truth, began, Origin.REFETCH))
+        began, self.asked = max(at(now), self.asked + TICK), None
+        self.hear(change(truth, began, Origin.REFETCH))
 
     def _bury(self, change: ProductDeletedV1) -> None:
         """By a webhook: as new as its trigger. By a read: the `updated_at` that is known stands."""
@@ -121,6 +102,47 @@ class Projected:
             self.known = Known(None, version, deleted=True)
         elif self.known.version < version and not self.known.deleted:
             self.known = Known(self.known.product, version, deleted=True)
+
+
+class World:
+    """Shopify, the post and the projection. `labelled`: webhooks say when they were triggered; else receipt counts."""
+
+    def __init__(self, labelled: bool) -> None:
+        self.labelled = labelled
+        self.clock = 0.0
+        self.truth: Product | None = Product()
+        self.told = [Told(self.truth, self.clock)]
+        self.arrived: set[int] = set()
+        self.projected = Projected()
+
+    def happen(self, what: tuple[int, str, int] | int | None) -> None:
+        self.clock += MOMENT
+        match what:
+            case None:
+                self.projected.read(self.truth, self.clock)
+            case int():
+                self.arrive(what % len(self.told))
+            case (tenths, deed, number) if self.truth is not None:
+                self.clock += tenths / 10
+                self.truth = None if deed == "delete" else edited(self.truth, int(self.clock), deed, number)
+                self.told.append(Told(self.truth, self.clock))
+
+    def arrive(self, place: int) -> None:
+        self.arrived.add(place)
+        told = self.told[place]
+        seen = told.seen if self.labelled else self.clock
+        self.projected.hear(change(told.product, at(seen), Origin.WEBHOOK))
+
+    def settle(self, order: random.Random) -> None:
+        """What was not delivered yet comes in some order; then Shopify is asked until nothing is open."""
+        missing_still = [place for place in range(len(self.told)) if place not in self.arrived]
+        order.shuffle(missing_still)
+        for place in missing_still:
+            self.clock += MOMENT
+            self.arrive(place)
+        for _ in range(MOST_READS):
+            self.happen(None)
+        assert self.projected.asked is None, "it asks for ever"
 
 
 def change(product: Product | None, seen: datetime, origin: Origin) -> Change:
@@ -146,58 +168,51 @@ def change_of(product: Product) -> ProductChangedV1:
     return found
 
 
-@given(history=histories(), order=st.randoms(use_true_random=False), reads=st.lists(st.booleans(), max_size=30))
-def test_any_order_with_duplicates_and_reads_in_between_ends_with_the_truth(history, order, reads):
-    arrivals = [*history.told, *order.choices(history.told, k=len(history.told))]
-    order.shuffle(arrivals)
-    projected = Projected(history.truth)
-
-    for place, told in enumerate(arrivals):
-        projected.hear(change(told.product, at(told.seen), Origin.WEBHOOK))
-        if place < len(reads) and reads[place]:
-            projected.read()
-    for _ in range(MOST_READS):
-        projected.read()
-
-    known = projected.known
-    assert projected.asked is None, "it asks for ever"
+def shown(known: Known | None) -> Event | None:
+    """What readers see of it; None: a 404."""
     assert known is not None
-    if history.truth is None:
-        assert known.deleted
-        return
-    assert not known.deleted
-    assert known.product is not None
+    if known.deleted or known.product is None:
+        return None
     assert missing(known.product) is None
-    assert project(known.product, FACTS, RULES, complete=True) == event(history.truth)
+    return project(known.product, FACTS, RULES, complete=True)
 
 
-@given(history=histories(), order=st.randoms(use_true_random=False))
-def test_a_duplicate_of_everything_changes_nothing(history, order):
-    arrivals = list(history.told)
-    order.shuffle(arrivals)
-    projected = Projected(history.truth)
-    for told in arrivals:
-        projected.hear(change(told.product, at(told.seen), Origin.WEBHOOK))
-        projected.read()
-    before = projected.known
+@given(happened=happenings, order=st.randoms(use_true_random=False), labelled=st.booleans())
+def test_any_order_with_duplicates_and_reads_in_between_ends_with_the_truth(happened, order, labelled):
+    world = World(labelled)
 
-    for told in history.told:
-        projected.hear(change(told.product, at(told.seen), Origin.WEBHOOK))
-        projected.read()
+    for what in happened:
+        world.happen(what)
+    world.settle(order)
 
-    assert before is not None
-    assert projected.known is not None
-    assert projected.known.deleted == before.deleted
-    if not before.deleted and before.product and projected.known.product:
-        shown = [project(each.product, FACTS, RULES, complete=True) for each in (before, projected.known)]
-        assert shown[0] == shown[1]
+    assert shown(world.projected.known) == (None if world.truth is None else event(world.truth))
+
+
+@given(happened=happenings, order=st.randoms(use_true_random=False), labelled=st.booleans())
+def test_a_duplicate_of_everything_changes_nothing(happened, order, labelled):
+    world = World(labelled)
+    for what in happened:
+        world.happen(what)
+    world.settle(order)
+    before = shown(world.projected.known)
+
+    for place in range(len(world.told)):
+        world.arrive(place)
+        world.happen(None)
+
+    assert shown(world.projected.known) == before
 
 
 levels = st.lists(st.tuples(st.integers(0, 12), st.one_of(st.none(), st.integers(0, 3))), min_size=1, max_size=8)
 
 
-@given(steps=levels, order=st.randoms(use_true_random=False), reads=st.lists(st.booleans(), max_size=16))
-def test_stock_told_in_any_order_ends_with_the_stock_there_is(steps, order, reads):
+@given(
+    steps=levels,
+    order=st.randoms(use_true_random=False),
+    reads=st.lists(st.booleans(), max_size=16),
+    labelled=st.booleans(),
+)
+def test_stock_told_in_any_order_ends_with_the_stock_there_is(steps, order, reads, labelled):
     moment, told = 0.0, []
     for tenths, available in steps:
         moment += tenths / 10
@@ -225,7 +240,7 @@ def test_stock_told_in_any_order_ends_with_the_stock_there_is(steps, order, read
             hear(truth, began, True)
 
     for place, (level, seen_at) in enumerate(arrivals):
-        hear(level, seen_at, is_read=False)
+        hear(level, seen_at if labelled else at(LATER / 2 + place / 10), is_read=False)
         if place < len(reads) and reads[place]:
             read()
     for _ in range(MOST_READS):

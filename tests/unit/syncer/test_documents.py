@@ -17,7 +17,8 @@ from syncer.rules import Rules
 
 EDITION = Edition(17, datetime(2026, 11, 22, 12, tzinfo=UTC), 9, at(5))
 TICKET = [
-    "id", "name", "type", "price", "compare_at_price", "status", "availability", "available", "max_per_order", "position",
+    "id", "name", "type", "price", "compare_at_price", "status", "availability", "available", "max_per_order",
+    "position",
 ]  # fmt: skip
 EVENT = [
     "id", "handle", "title", "subtitle", "description_html", "status", "category", "tags", "organizer", "images",
@@ -34,7 +35,9 @@ SECRET = Variant(
     metafields={"ticket.visible": "false", "ticket.capacity": "77004", "ticket.type": CANARY},
     levels={77005: (77006, 77007, 77008)},
 )  # fmt: skip
-SHOWN = Variant(sku=f"{CANARY}-sku-2", metafields={"ticket.capacity": "88001"}, item=88002, levels={88003: (40, 88004, 88005)})
+SHOWN = Variant(
+    sku=f"{CANARY}-sku-2", metafields={"ticket.capacity": "88001"}, item=88002, levels={88003: (40, 88004, 88005)}
+)
 
 
 def event_of(product):
@@ -83,17 +86,25 @@ def test_organizers_get_what_the_public_gets_and_their_own_fields():
 
 def test_the_tickets_document_is_the_tickets_of_the_event():
     made = documents(Product(variants=many(3)))
-    for tickets, event in ((made.tickets_document, made.document), (made.manage_tickets_document, made.manage_document)):
+    for tickets, event in (
+        (made.tickets_document, made.document),
+        (made.manage_tickets_document, made.manage_document),
+    ):
         assert list(read(tickets)) == ["event_id", "tickets", "revision"]
         assert read(tickets)["tickets"] == read(event)["tickets"]
         assert read(tickets)["event_id"] == read(event)["id"]
 
 
 def test_ids_are_strings_money_is_a_string_and_time_is_utc():
-    document = read(documents(Product(id=2**63 - 1, metafields={"event.starts_at": "2026-12-01T20:00:00+01:00"})).manage_document)
+    document = read(
+        documents(Product(id=2**63 - 1, metafields={"event.starts_at": "2026-12-01T20:00:00+01:00"})).manage_document
+    )
     assert document["id"] == "9223372036854775807"
     ticket = document["tickets"][0]
-    assert all(isinstance(each, str) for each in (ticket["id"], ticket["inventory_item_id"], ticket["locations"][0]["location_id"]))
+    assert all(
+        isinstance(each, str)
+        for each in (ticket["id"], ticket["inventory_item_id"], ticket["locations"][0]["location_id"])
+    )
     assert (document["price_min"], ticket["price"], document["starts_at"]) == ("25.00", "25.00", "2026-12-01T19:00:00Z")
 
 
@@ -103,7 +114,7 @@ def test_nothing_private_is_in_any_public_document():
     for public in (made.document, made.tickets_document, made.item):
         for private in (CANARY, "77001", "77002", "7777", "7003", "7700", "88001", "88002", "88003", "88004", "88005"):
             assert private not in public
-        for key in (ORGANIZERS | ORGANIZERS_OF_TICKETS):
+        for key in ORGANIZERS | ORGANIZERS_OF_TICKETS:
             assert f'"{key}"' not in public
     for managed in (made.manage_document, made.manage_tickets_document):
         for private in (CANARY, "77001", "77004", "77005", "77006", "77007", "77008", "88001"):
@@ -117,7 +128,18 @@ def test_any_text_arrives_as_it_was_written(text):
     assert (read(made.document)["title"], read(made.document)["description_html"]) == (text, text)
 
 
-@pytest.mark.parametrize(("amount", "shown"), [("25", "25.00"), ("1E+3", "1000.00"), ("0", "0.00"), ("1.5", "1.50"), ("1.255", "1.255"), ("999999999999999.999", "999999999999999.999"), (None, None)])
+@pytest.mark.parametrize(
+    ("amount", "shown"),
+    [
+        ("25", "25.00"),
+        ("1E+3", "1000.00"),
+        ("0", "0.00"),
+        ("1.5", "1.50"),
+        ("1.255", "1.255"),
+        ("999999999999999.999", "999999999999999.999"),
+        (None, None),
+    ],
+)
 def test_money_has_two_decimals_and_three_where_it_needs_them(amount, shown):
     assert _money(None if amount is None else Decimal(amount)) == shown
 

@@ -76,7 +76,9 @@ def test_no_nul_character_is_left_for_postgresql_to_refuse(product):
         assert "\\u0000" not in changes.sighting(change, RULES).product.model_dump_json()
 
 
-@pytest.mark.parametrize("title", ["🎷🎉", "ليلة موسيقية", "ערב", "e\u0301", "\u202eevil", "a\x00b", "\x1f\x7f", "日本" * 200])
+@pytest.mark.parametrize(
+    "title", ["🎷🎉", "ليلة موسيقية", "ערב", "e\u0301", "\u202eevil", "a\x00b", "\x1f\x7f", "日本" * 200]
+)
 def test_titles_arrive_as_they_were_written(title):
     for change in (by_webhook(Product(title=title)), by_read(Product(title=title))):
         assert changes.sighting(change, RULES).product.title == title.replace("\x00", "")
@@ -178,7 +180,8 @@ def test_a_body_of_another_version_may_say_more_than_we_know():
 
 
 @pytest.mark.parametrize(
-    "spelled", ["2026-11-05T10:00:00+01:00", "2026-11-05T09:00:00Z", "2026-11-05T05:00:00-04:00", "2026-11-05T09:00:00.000Z"]
+    "spelled",
+    ["2026-11-05T10:00:00+01:00", "2026-11-05T09:00:00Z", "2026-11-05T05:00:00-04:00", "2026-11-05T09:00:00.000Z"],
 )
 def test_times_are_the_same_moment_in_every_offset(spelled):
     assert webhook_payloads.product(body(Product(), updated_at=spelled)).updated_at == at(0)
@@ -210,7 +213,9 @@ def test_metafields_that_were_not_said_are_unknown_not_empty():
     assert webhook_payloads.product(body(Product())).metafields == {}
 
 
-@pytest.mark.parametrize(("number", "gids", "known"), [(3, False, 3), (99, False, 99), (100, False, None), (150, True, 150)])
+@pytest.mark.parametrize(
+    ("number", "gids", "known"), [(3, False, 3), (99, False, 99), (100, False, None), (150, True, 150)]
+)
 def test_whether_all_variants_are_known_depends_on_what_was_said(number, gids, known):
     seen = webhook_payloads.product(body(Product(variants=many(number)), gids=gids))
     assert len(seen.variants) == min(number, 100)

@@ -29,7 +29,9 @@ def projected(product=None, *, stock=None, observed=None, rules=RULES, change=by
         )
         for item, levels in seen.levels.items()
     }
-    return project(seen.product, Facts(by_item if stock is None else stock, observed or {}, "EUR"), rules, complete=True)
+    return project(
+        seen.product, Facts(by_item if stock is None else stock, observed or {}, "EUR"), rules, complete=True
+    )
 
 
 def ticket(variant=None, **more):
@@ -93,7 +95,9 @@ def test_sold_is_never_below_zero():
     assert ticket(of({"capacity": "10"}), stock=at_locations(25)).sold == 0
 
 
-@pytest.mark.parametrize("written", ["", " ", "many", "-5", "12.5", "1e3", "²", "99999999999999", "0x10", "null", "\x00", "+5"])
+@pytest.mark.parametrize(
+    "written", ["", " ", "many", "-5", "12.5", "1e3", "²", "99999999999999", "0x10", "null", "\x00", "+5"]
+)
 def test_a_capacity_that_is_no_number_is_unknown(written):
     one = ticket(of({"capacity": written, "max_per_order": written}), stock=at_locations(40))
     assert (one.capacity, one.capacity_source, one.max_per_order) == (40, "observed", None)
@@ -155,17 +159,30 @@ def test_hidden_tickets_are_in_no_public_figure():
 
 def test_an_event_that_shows_no_ticket_has_no_price_and_is_sold_out():
     event = projected(Product(variants=(HIDDEN,)))
-    assert (event.price_min, event.price_max, event.availability, event.available_to_buyers) == (None, None, "sold_out", 0)
+    assert (event.price_min, event.price_max, event.availability, event.available_to_buyers) == (
+        None,
+        None,
+        "sold_out",
+        0,
+    )
 
 
-@pytest.mark.parametrize(("written", "visible"), [("false", False), ("0", False), ("true", True), ("", True), ("1", True)])
+@pytest.mark.parametrize(
+    ("written", "visible"), [("false", False), ("0", False), ("true", True), ("", True), ("1", True)]
+)
 def test_a_ticket_is_hidden_only_when_its_metafield_says_so(written, visible):
     assert ticket(of({"visible": written})).visible is visible
 
 
 def test_an_events_word_is_the_best_of_its_tickets():
-    some = tuple(replace(each, levels={1: (number, 0, number)}) for each, number in zip(many(3), (0, 5, 99), strict=True))
-    assert [projected(Product(variants=some[:n])).availability for n in (1, 2, 3)] == ["sold_out", "few_left", "available"]
+    some = tuple(
+        replace(each, levels={1: (number, 0, number)}) for each, number in zip(many(3), (0, 5, 99), strict=True)
+    )
+    assert [projected(Product(variants=some[:n])).availability for n in (1, 2, 3)] == [
+        "sold_out",
+        "few_left",
+        "available",
+    ]
 
 
 def test_a_total_of_which_a_part_is_unknown_is_unknown():
@@ -194,12 +211,17 @@ def test_times_in_metafields_are_utc_or_unknown(written, read):
 def test_metafields_fill_the_fields_they_are_mapped_to():
     names = {"organizer": "custom.host", "venue_city": "place.town"}
     rules = Rules(event_metafields={**RULES.event_metafields, **names})
-    event = projected(Product(metafields={"custom.host": "Blue Hall", "place.town": " Köln ", "event.venue_city": "x"}), rules=rules)
+    event = projected(
+        Product(metafields={"custom.host": "Blue Hall", "place.town": " Köln ", "event.venue_city": "x"}), rules=rules
+    )
     assert (event.organizer, event.venue_city) == ("Blue Hall", "Köln")
     assert set(rules.namespaces()) == {"custom", "event", "place", "ticket"}
 
 
-@pytest.mark.parametrize(("metafields", "type_", "category"), [({}, "music", "music"), ({"event.category": "jazz"}, "music", "jazz"), ({}, "", None)])
+@pytest.mark.parametrize(
+    ("metafields", "type_", "category"),
+    [({}, "music", "music"), ({"event.category": "jazz"}, "music", "jazz"), ({}, "", None)],
+)
 def test_category_falls_back_to_the_product_type(metafields, type_, category):
     assert projected(Product(metafields=metafields, type=type_)).category == category
 
@@ -219,8 +241,14 @@ def test_which_products_are_events_is_a_setting(rules, expected):
     assert rules.is_event(changes.sighting(by_webhook(Product()), rules).product) is expected
 
 
-@given(st.dictionaries(st.sampled_from([f"ticket.{name}" for name in ("capacity", "max_per_order", "visible", "type")]), st.text(max_size=30)),
-       st.dictionaries(st.sampled_from(list(RULES.event_metafields.values())), st.text(max_size=30)))  # fmt: skip
+ON_TICKET = [f"ticket.{name}" for name in ("capacity", "max_per_order", "visible", "type")]
+ON_EVENT = list(RULES.event_metafields.values())
+
+
+@given(
+    st.dictionaries(st.sampled_from(ON_TICKET), st.text(max_size=30)),
+    st.dictionaries(st.sampled_from(ON_EVENT), st.text(max_size=30)),
+)
 def test_whatever_merchants_write_into_metafields_is_projected(on_ticket, on_event):
     event = projected(Product(metafields=_sayable(on_event), variants=(Variant(metafields=_sayable(on_ticket)),)))
     assert event.id == products.PRODUCT

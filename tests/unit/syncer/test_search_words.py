@@ -25,7 +25,9 @@ def test_words_are_found_between_the_tags(html, words):
     assert plain(html).split() == words
 
 
-@pytest.mark.parametrize("piece", ["<a ", "<", "<!--", "<a b=", "</", "&", "&#", "&#9", "<![", "<script>", "x>", '<a b="'])
+@pytest.mark.parametrize(
+    "piece", ["<a ", "<", "<!--", "<a b=", "</", "&", "&#", "&#9", "<![", "<script>", "x>", '<a b="']
+)
 def test_a_hostile_description_holds_nobody_up(piece):
     html = piece * (MAX_SEARCHED // len(piece) + 1)
     began = time.perf_counter()

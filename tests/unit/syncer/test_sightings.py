@@ -25,6 +25,8 @@ def test_an_absence_is_a_deletion_that_says_it_was_a_read():
 
 
 def test_every_read_has_an_id_of_its_own_or_the_bus_would_drop_the_second_answer():
-    first, second = (sightings.of_product(node(Product()), Origin.REFETCH, SHOP, at(moment)) for moment in (1, 1.000001))
+    first, second = (
+        sightings.of_product(node(Product()), Origin.REFETCH, SHOP, at(moment)) for moment in (1, 1.000001)
+    )
     assert first.id != second.id
     assert orjson.loads(first.body) == orjson.loads(second.body)

@@ -10,7 +10,12 @@ NEEDED = wanted(URL, Rules().namespaces())
 
 
 def there(subscription, **changed):
-    as_listed = {"topic": subscription.enum, "uri": subscription.uri, "namespaces": subscription.namespaces, "id": "gid://1"}
+    as_listed = {
+        "topic": subscription.enum,
+        "uri": subscription.uri,
+        "namespaces": subscription.namespaces,
+        "id": "gid://1",
+    }
     return Subscription(**(as_listed | changed))
 
 

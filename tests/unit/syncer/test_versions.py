@@ -184,7 +184,9 @@ def product_of(change):
 
 
 def test_merging_carries_over_what_a_webhook_cannot_say():
-    whole = Product(updated=1, metafields={"event.subtitle": "S"}, variants=(Variant(metafields={"ticket.type": "vip"}),))
+    whole = Product(
+        updated=1, metafields={"event.subtitle": "S"}, variants=(Variant(metafields={"ticket.type": "vip"}),)
+    )
     before = product_of(by_read(whole))
     merged = merge(before, product_of(by_webhook(replace(whole, updated=2, title="New"), metafields=False)))
     assert merged.title == "New"
@@ -253,7 +255,9 @@ def test_what_a_read_says_stands_whole():
 def test_tickets_keep_shopifys_order_however_a_body_lists_them(order):
     variants = many(6)
     shuffled = tuple(variants[place] for place in order)
-    merged = merge(product_of(by_read(Product(variants=variants))), product_of(by_webhook(Product(updated=1, variants=shuffled))))
+    merged = merge(
+        product_of(by_read(Product(variants=variants))), product_of(by_webhook(Product(updated=1, variants=shuffled)))
+    )
     assert [each.position for each in merged.variants] == [1, 2, 3, 4, 5, 6]
 
 
