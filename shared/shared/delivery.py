@@ -3,7 +3,7 @@
     Outcome        when                                                   on the server
     acknowledged   the handler returned                                   ack
     retried        Transient, or an error nobody named; attempts left     nak, with a growing delay
-    waiting        Unavailable: a server we live on is away               nak, with a growing delay, for ever
+    waiting        Unavailable, or no end in time: a server is away       nak, with a growing delay, for ever
     buried         Permanent, or no attempt left                          dead letter stored, then term
 
 A dead letter that can't be stored is no dead letter: the message is retried instead.
@@ -55,7 +55,7 @@ def decide(error: Exception, attempt: int) -> Retry | Bury:
     """What to do with a message whose `attempt`-th delivery (from 1) ended in `error`. Pure."""
     delay = min(MAX_DELAY, FIRST_DELAY * 2 ** min(attempt - 1, 16))
     match error:
-        case Unavailable():
+        case Unavailable() | TimeoutError():  # a server that hangs is away, too
             return Retry(delay, waiting=True)
         case Permanent() | UnknownContract():
             return Bury(f"{type(error).__name__}: {error}")

@@ -67,7 +67,7 @@ async def migrate(dsn: str, owner: str) -> list[Migration]:
     """Apply what is missing; returns what was applied.
 
     Raises:
-        MigrationRefused: an applied file was changed, or the database is ahead of this code.
+        MigrationRefused: an applied file was changed, the database is ahead of this code, or a statement failed.
         PostgresUnavailable: nobody answers there.
     """
     migrations = load(owner)
@@ -96,11 +96,14 @@ async def _apply(
             raise MigrationRefused(f"{owner} {migration.number:04} {migration.name} was changed after it was applied")
     missing = [migration for migration in migrations if migration.number not in applied]
     for migration in missing:
-        async with connection.transaction():
-            await connection.execute(migration.sql)
-            await connection.execute(
-                "INSERT INTO schema_migrations (owner, number, name, checksum) VALUES ($1, $2, $3, $4)",
-                owner, migration.number, migration.name, migration.checksum,
-            )  # fmt: skip
+        try:
+            async with connection.transaction():
+                await connection.execute(migration.sql)
+                await connection.execute(
+                    "INSERT INTO schema_migrations (owner, number, name, checksum) VALUES ($1, $2, $3, $4)",
+                    owner, migration.number, migration.name, migration.checksum,
+                )  # fmt: skip
+        except (asyncpg.SyntaxOrAccessError, asyncpg.DataError, asyncpg.IntegrityConstraintViolationError) as error:
+            raise MigrationRefused(f"{owner} {migration.number:04} {migration.name}: {error}") from error
         log.info("migration.applied", owner=owner, number=migration.number, name=migration.name)
     return missing

@@ -25,6 +25,8 @@ log = structlog.get_logger()
 
 FIRST_PAUSE = 0.25  # seconds between two attempts to connect; doubles
 LONGEST_PAUSE = 3.0  # seconds
+
+
 class Database:
     """`start` returns at once; until the pool stands, every read raises PostgresUnavailable."""
 

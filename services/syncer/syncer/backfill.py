@@ -55,10 +55,7 @@ class Backfill:
             async with transaction(self._pool) as connection:
                 await connection.execute(SQL.fail_backfill, backfill_id, repr(error)[:500])
             raise
-        async with transaction(self._pool) as connection:
-            await connection.execute(SQL.finish_backfill, backfill_id)
-            done = await connection.fetchrow(SQL.last_backfill)
-        log.info("backfill.finished", backfill=backfill_id, products=done and done["products"])
+        log.info("backfill.finished", backfill=backfill_id)
 
     async def _begin(self) -> int:
         expected = await self._reader.count_products()

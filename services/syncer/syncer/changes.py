@@ -45,7 +45,7 @@ def level(change: InventoryLevelChangedV1) -> Level:
 
 
 def _mark_early(product: Product, began: datetime) -> Product:
-    """Another edit in the second in which we read would leave the `updated_at` as it is, so it can't be told by that."""
+    """Another edit in the second in which we read leaves the `updated_at` as it is: so it can't be told by that."""
     variants = tuple(
         variant.model_copy(update={"early": variant.updated_at is not None and began < variant.updated_at + SECOND})
         for variant in product.variants

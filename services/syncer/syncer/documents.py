@@ -111,7 +111,7 @@ def _ticket(ticket: Ticket) -> dict[str, Any]:
         "compare_at_price": _money(ticket.compare_at_price),
         "status": ticket.status,
         "availability": ticket.availability,
-        "available": ticket.available,
+        "available": None if ticket.available is None else max(0, ticket.available),
         "max_per_order": ticket.max_per_order,
         "position": ticket.position,
     }
@@ -119,6 +119,7 @@ def _ticket(ticket: Ticket) -> dict[str, Any]:
 
 def _manage_ticket(ticket: Ticket) -> dict[str, Any]:
     return _ticket(ticket) | {
+        "available": ticket.available,  # below 0 where more was sold than there was: organizers have to know
         "sku": ticket.sku,
         "capacity": ticket.capacity,
         "capacity_source": ticket.capacity_source,

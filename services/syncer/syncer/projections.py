@@ -127,7 +127,7 @@ def project(product: Product, facts: Facts, rules: Rules, complete: bool) -> Eve
         capacity=_sum(ticket.capacity for ticket in tickets),
         sold=_sum(ticket.sold for ticket in tickets),
         available=_sum(ticket.available for ticket in tickets),
-        available_to_buyers=_sum(ticket.available for ticket in on_show),
+        available_to_buyers=_sum(ticket.available and max(0, ticket.available) for ticket in on_show),
         availability=_best(ticket.availability for ticket in on_show),
         tickets=tickets,
         created_at=product.created_at,

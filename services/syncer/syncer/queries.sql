@@ -29,12 +29,12 @@ RETURNING event_id;
 SELECT inventory_item_id, location_id, available, committed, on_hand, source_version
 FROM inventory_levels WHERE inventory_item_id = ANY ($1::bigint[]) ORDER BY inventory_item_id, location_id;
 
--- name: put_level  (guarded; a webhook says only `available`)
+-- name: put_level  (guarded; a webhook says only `available`, and the rest is unknown again)
 INSERT INTO inventory_levels AS l (inventory_item_id, location_id, available, committed, on_hand, source_version)
 VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (inventory_item_id, location_id) DO UPDATE
-SET available = excluded.available, committed = coalesce(excluded.committed, l.committed),
-    on_hand = coalesce(excluded.on_hand, l.on_hand), source_version = excluded.source_version
+SET available = excluded.available, committed = excluded.committed, on_hand = excluded.on_hand,
+    source_version = excluded.source_version
 WHERE l.source_version < excluded.source_version
 RETURNING true;
 
@@ -147,9 +147,6 @@ UPDATE refetches SET taken_until = NULL, due_at = now(), attempts = 0, error = N
 -- name: postpone
 UPDATE refetches SET taken_until = NULL, due_at = now() + make_interval(secs => $3), error = $4 WHERE resource = $1 AND id = $2;
 
--- name: seconds_until_due
-SELECT extract(epoch FROM min(due_at) - now())::float8 FROM refetches;
-
 -- name: count_refetches
 SELECT count(*) FROM refetches;
 
@@ -169,11 +166,11 @@ SELECT id, started_at, finished_at, cursor, products, expected FROM backfills OR
 -- name: begin_backfill
 INSERT INTO backfills (expected) VALUES ($1) RETURNING id;
 
--- name: advance_backfill
-UPDATE backfills SET cursor = $2, products = products + $3, error = NULL WHERE id = $1;
+-- name: advance_backfill  (no further page: it is finished)
+UPDATE backfills
+SET cursor = $2, products = products + $3, error = NULL, finished_at = CASE WHEN $2::text IS NULL THEN now() END
+WHERE id = $1;
 
 -- name: fail_backfill
 UPDATE backfills SET error = $2 WHERE id = $1;
 
--- name: finish_backfill
-UPDATE backfills SET finished_at = now(), error = NULL WHERE id = $1;

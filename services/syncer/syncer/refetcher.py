@@ -18,7 +18,7 @@ from shared.errors import Permanent, UnderstudyError
 from shared.postgres import queries, transaction
 from syncer import metrics, sightings
 from syncer.shop_reader import ShopReader
-from syncer.versions import TICK
+from syncer.versions import after
 
 log = structlog.get_logger()
 SQL = queries("syncer")
@@ -86,8 +86,7 @@ class Refetcher:
         if refetch.resource == "inventory_item":
             return await self._find_product(refetch)
         read = await self._reader.product(refetch.id)
-        # The read began after `seen_at`, whatever the clocks of two machines say: it decides over what was seen then.
-        seen_at = max(read.began_at, refetch.seen_at + TICK)
+        seen_at = after(refetch.seen_at, read.began_at)
         if read.node is None:
             await self._bus.publish(sightings.of_absence(refetch.id, Origin.REFETCH, self._shop, seen_at))
             return "gone"

@@ -1,6 +1,7 @@
 """Read products from Shopify, whole: every page of every connection, or nothing."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -17,6 +18,10 @@ Node = dict[str, Any]
 
 class ChangedWhileRead(Transient):
     """The product was edited between the pages of a read; it must be read again."""
+
+
+class OddAnswer(Permanent):
+    """Shopify's answer lacks what its schema promises."""
 
 
 class TooManyPages(Permanent):
@@ -59,13 +64,17 @@ class ShopReader:
         }
 
     async def shop(self) -> ShopFacts:
-        shop = (await self._client.execute("shop")).data["shop"]
-        return ShopFacts(shop["myshopifyDomain"], shop["currencyCode"], shop["ianaTimezone"])
+        answer = await self._client.execute("shop")
+        with expecting("shop"):
+            shop = answer.data["shop"]
+            return ShopFacts(shop["myshopifyDomain"], shop["currencyCode"], shop["ianaTimezone"])
 
     async def count_products(self) -> int | None:
         """Shopify's own count; None where it only knows a lower bound."""
-        count = (await self._client.execute("products_count")).data["productsCount"]
-        return int(count["count"]) if count and count["precision"] == "EXACT" else None
+        answer = await self._client.execute("products_count")
+        with expecting("products_count"):
+            count = answer.data["productsCount"]
+            return int(count["count"]) if count and count["precision"] == "EXACT" else None
 
     async def product(self, product_id: int) -> ReadProduct:
         """One product, as it was at one moment: read again when it was edited between its pages.
@@ -76,27 +85,30 @@ class ShopReader:
         """
         for _ in range(MAX_READS):
             answer = await self._ask("product", {"id": gid("Product", product_id)})
-            node = answer.data["product"]
-            if node is None or await self._complete(node):
-                return ReadProduct(node, answer.read_began_at)
+            with expecting("product"):
+                node = answer.data["product"]
+                if node is None or await self._complete(node):
+                    return ReadProduct(node, answer.read_began_at)
         raise ChangedWhileRead(f"product {product_id} is edited faster than its pages can be read")
 
     async def page(self, cursor: str | None) -> Page:
         """The next page of all products, in the order of their ids."""
         answer = await self._ask("products_page", {"after": cursor})
-        products = answer.data["products"]
-        whole = [node for node in products["nodes"] if not _overflows(node)]
-        overflowing = [int(node["legacyResourceId"]) for node in products["nodes"] if _overflows(node)]
-        info = products["pageInfo"]
-        next_cursor = info["endCursor"] if info["hasNextPage"] else None
-        return Page(tuple(whole), tuple(overflowing), next_cursor, answer.read_began_at)
+        with expecting("products_page"):
+            products = answer.data["products"]
+            whole = [node for node in products["nodes"] if not _overflows(node)]
+            overflowing = [int(node["legacyResourceId"]) for node in products["nodes"] if _overflows(node)]
+            info = products["pageInfo"]
+            next_cursor = info["endCursor"] if info["hasNextPage"] else None
+            return Page(tuple(whole), tuple(overflowing), next_cursor, answer.read_began_at)
 
     async def product_of_item(self, item_id: int) -> int | None:
         """The product that an inventory item belongs to; None when there is no such item any more."""
         answer = await self._client.execute("inventory_item", {"id": gid("InventoryItem", item_id)})
-        item = answer.data["inventoryItem"]
-        variants = item["variants"]["nodes"] if item else []
-        return int(variants[0]["product"]["legacyResourceId"]) if variants else None
+        with expecting("inventory_item"):
+            item = answer.data["inventoryItem"]
+            variants = item["variants"]["nodes"] if item else []
+            return int(variants[0]["product"]["legacyResourceId"]) if variants else None
 
     async def _complete(self, node: Node) -> bool:
         """Follow every page into `node`; False when the product changed in the meantime."""
@@ -147,6 +159,15 @@ class ShopReader:
             case "variant_metafields":
                 return {"namespace": self._namespaces["ticketNamespace"]}
         return {}
+
+
+@contextmanager
+def expecting(document: str) -> Iterator[None]:
+    """Give what an answer does not have a name."""
+    try:
+        yield
+    except (KeyError, IndexError, TypeError, ValueError) as error:
+        raise OddAnswer(f"the answer to {document}: {error!r}") from error
 
 
 def gid(kind: str, number: int) -> str:

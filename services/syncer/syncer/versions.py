@@ -6,7 +6,7 @@ that is known was seen, and is stored as seen after it.
 """
 
 from dataclasses import dataclass
-from datetime import timedelta
+from datetime import datetime, timedelta
 
 from syncer.source import Level, Product, SourceVersion, merge, missing, same
 
@@ -79,6 +79,9 @@ def judge_level(known: KnownLevel | None, seen: Level, version: SourceVersion, i
     return wins, not (wins and is_read)
 
 
-def after(version: SourceVersion, began: SourceVersion) -> SourceVersion:
-    """The version of a read that began once `began` was known: never below it in `seen_at`, whatever the clocks say."""
-    return SourceVersion(version.updated_at, max(version.seen_at, began.seen_at + TICK))
+def after(known: datetime, began: datetime) -> datetime:
+    """When a read counts as seen that began once everything up to `known` was known.
+
+    It decides over all of that, whatever the clocks of two machines say.
+    """
+    return max(began, known + TICK)

@@ -14,9 +14,9 @@ from shared.tags import RedisUnavailable
 from syncer.rows import LostGuard
 from syncer.webhook_payloads import MalformedPayload
 
-AWAY = [Unavailable, PostgresUnavailable, NotMigrated, BusUnavailable, RedisUnavailable]
+AWAY = [Unavailable, PostgresUnavailable, NotMigrated, BusUnavailable, RedisUnavailable, TimeoutError]
 HOPELESS = [Permanent, MalformedPayload, UnknownContract, BusRefused]
-HOPEFUL = [Transient, PostgresBusy, LostGuard, RuntimeError, KeyError, TimeoutError]
+HOPEFUL = [Transient, PostgresBusy, LostGuard, RuntimeError, KeyError]
 
 
 @pytest.mark.parametrize("error", AWAY)

@@ -110,10 +110,8 @@ def test_only_a_read_resurrects_and_only_a_newer_one():
 
 
 def test_a_read_that_began_after_something_is_newer_whatever_the_clocks_say():
-    began = SourceVersion(at(0), at(50))
-    slow_clock = SourceVersion(at(0), at(20))
-    assert after(slow_clock, began) > began
-    assert after(SourceVersion(at(0), at(90)), began).seen_at == at(90)
+    assert after(known=at(50), began=at(20)) > at(50)
+    assert after(known=at(50), began=at(90)) == at(90)
 
 
 STEPS = st.lists(
@@ -204,7 +202,7 @@ def test_a_variant_that_was_edited_since_it_was_read_has_to_be_read_again():
 
 
 def test_variants_beyond_the_hundredth_are_carried_over_while_their_times_stand():
-    before = product_of(by_read(Product(variants=many(150))))
+    before = product_of(by_read(Product(variants=many(150)), seen=1))
     merged = merge(before, product_of(by_webhook(Product(updated=5, variants=many(150)))))
     assert len(merged.variants) == 150
     assert missing(merged) is None
@@ -227,8 +225,15 @@ def test_a_variant_of_which_only_the_id_was_said_is_kept_and_read():
     assert missing(merged) == "tickets"
 
 
+def test_a_ticket_that_was_read_within_the_second_of_its_last_edit_is_read_again():
+    """Another edit in that second, told too late, would leave its time as it is."""
+    before = product_of(by_read(Product(), seen=0.9))
+    assert missing(before) is None
+    assert missing(merge(before, product_of(by_webhook(Product(updated=5))))) == "tickets"
+
+
 def test_a_variant_that_is_gone_is_gone():
-    before = product_of(by_read(Product(variants=many(3))))
+    before = product_of(by_read(Product(variants=many(3)), seen=1))
     merged = merge(before, product_of(by_webhook(Product(updated=5, variants=many(2)))))
     assert [each.id for each in merged.variants] == [each.id for each in many(2)]
     assert missing(merged) is None
