@@ -20,9 +20,6 @@ README = (ROOT / "README.md").read_text("utf-8")
 OURS = ("shared", "services", "deploy", "tests", ".ci")
 PROBES = {"/livez", "/readyz", "/metrics"}
 
-# Settings that nothing reads yet.
-WAITING = {"shopify_location_id"}  # for the writer: where the stock of a new ticket goes
-
 
 def test_env_example_is_what_the_settings_classes_say() -> None:
     """Otherwise: uv run python tests/environment.py > .env.example"""
@@ -44,7 +41,7 @@ def test_every_setting_is_read_by_somebody() -> None:
         for node in ast.walk(tree(source))
         if isinstance(node, ast.Attribute)
     }
-    assert {name for settings in SERVICES.values() for name in settings.model_fields} - read == WAITING
+    assert {name for settings in SERVICES.values() for name in settings.model_fields} - read == set()
 
 
 @pytest.mark.parametrize("document", DOCUMENTS)

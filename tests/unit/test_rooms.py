@@ -29,8 +29,6 @@ EFFECTS = [
 
 # What a pure module may take from one that is not: a record or a name, nothing that does anything.
 RECORDS_ONLY = [
-    "syncer.changes -> syncer.store",  # Sighting, a record
-    "syncer.sightings -> syncer.shop_reader",  # Node, the name of a type
     "ops.up.plan -> ops.up.credentials",  # Credentials, a record
     "ops.up.plan -> ops.up.layout",  # Layout, a record
 ]

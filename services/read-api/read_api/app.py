@@ -72,7 +72,7 @@ def create_app(settings: ReadApiSettings | None = None) -> FastAPI:
     app.include_router(routes.events(catalogue, policy, Audience.ORGANIZER))
     app.include_router(routes.overview(catalogue, policy, board))
     openapi.install(app)
-    health.install(app, settings, {"postgres": database.problem})
+    health.install(app, settings, {"postgres": database.start_problem})
     telemetry.instrument(app, settings)
     app.add_middleware(Edge, cors_origin=settings.cors_origin)
     return app

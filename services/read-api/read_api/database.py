@@ -34,6 +34,7 @@ class Database:
         self._settings = settings
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
         self._reason = "not connected yet"
+        self._was_there = False
         self._connecting: asyncio.Task[None] | None = None
 
     def start(self) -> None:
@@ -71,6 +72,15 @@ class Database:
         finally:
             async with answering():
                 await self._pool.release(connection, timeout=ACQUIRE_TIMEOUT)
+
+    async def start_problem(self) -> str | None:
+        """Why nothing could be read from it yet, or None for ever after it was: Redis answers while it is away."""
+        if not self._was_there:
+            problem = await self.problem()
+            if problem is not None:
+                return problem
+            self._was_there = True
+        return None
 
     async def problem(self) -> str | None:
         """Why it can't be read from, or None."""

@@ -14,7 +14,7 @@ from fastapi import FastAPI
 
 from shared import health, postgres, tags, telemetry
 from shared.bus import Bus, consumer_problem, make_broker, running
-from shared.errors import UnderstudyError
+from shared.errors import Permanent, UnderstudyError
 from shared.postgres import queries, transaction
 from shared.settings import load
 from shared.shopify import shopify
@@ -33,7 +33,8 @@ log = structlog.get_logger()
 SQL = queries("syncer")
 
 RELAY_INTERVAL = 0.5  # seconds; bounds how long a returning Redis may hold what it did not hear
-REFETCH_INTERVAL = 0.25  # seconds; adds at most this to a read that a change asked for
+REFETCH_INTERVAL = 1.0  # seconds between looks for what other replicas ask for, and what was postponed
+CLOSE_TIMEOUT = 5.0  # seconds for what is in flight to PostgreSQL when we stop
 KEEP_IN_STEP_INTERVAL = 300.0  # seconds between looks for lost subscriptions, and for an unfinished backfill
 LONGEST_WAIT = 10.0  # seconds between attempts to reach what is needed to start
 
@@ -85,7 +86,7 @@ class Syncer:
         settings, rules = self._settings, self._settings.rules()
         async with AsyncExitStack() as stack:
             pool = await self._wait_for("PostgreSQL", lambda: postgres.connect(settings, "syncer"))
-            stack.push_async_callback(pool.close)
+            stack.push_async_callback(_close, pool)
             redis = tags.connect(settings)
             stack.push_async_callback(redis.aclose)
             client = await stack.enter_async_context(shopify(settings))
@@ -93,21 +94,26 @@ class Syncer:
             currency = await self._wait_for("the shop's currency", lambda: _currency(pool, reader))
             store = Store(pool, rules, currency)
             announcer = Announcer(store, tags.Tags(redis), bus)
+            refetches = Loop("refetcher", Refetcher(pool, reader, bus, settings.shopify_shop).step, REFETCH_INTERVAL)
             self._broker.context.set_global("store", store)
             self._broker.context.set_global("announcer", announcer)
+            self._broker.context.set_global("refetches", refetches)
             self._broker.include_router(router)
             await stack.enter_async_context(running(self._broker))
-            shop = settings.shopify_shop
             subscriptions = Subscriptions(client, wanted(settings.webhook_public_url, rules.namespaces()))
-            backfill = Backfill(pool, reader, bus, shop)
+            backfill = Backfill(pool, reader, bus, settings.shopify_shop)
 
             async def keep_in_step() -> bool:
-                await subscriptions.step()  # first: what changes while everything is read comes in as a webhook
+                """Subscriptions first: what changes while everything is read must come in as a webhook."""
+                try:
+                    await subscriptions.step()
+                except Permanent as error:  # they may be somebody else's business; events must be readable all the same
+                    log.error("subscriptions.refused", error=str(error))  # noqa: TRY400 (its words say it all)
                 return await backfill.step()
 
             for loop in (
                 Loop("relay", announcer.step, RELAY_INTERVAL, longest_pause=RELAY_INTERVAL),
-                Loop("refetcher", Refetcher(pool, reader, bus, shop).step, REFETCH_INTERVAL),
+                refetches,
                 Loop("keep in step", keep_in_step, KEEP_IN_STEP_INTERVAL),
             ):
                 loop.start()
@@ -141,6 +147,13 @@ async def _currency(pool: "asyncpg.Pool[asyncpg.Record]", reader: ShopReader) ->
     async with transaction(pool) as connection:
         await connection.execute(SQL.put_shop, facts.domain, facts.currency, facts.timezone)
     return facts.currency
+
+
+async def _close(pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+    try:
+        await asyncio.wait_for(pool.close(), CLOSE_TIMEOUT)
+    except TimeoutError:
+        pool.terminate()  # PostgreSQL hangs; whatever was not committed is redelivered
 
 
 def _end_the_process(task: "asyncio.Task[None]") -> None:

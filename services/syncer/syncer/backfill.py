@@ -17,7 +17,6 @@ log = structlog.get_logger()
 SQL = queries("syncer")
 
 LOCK = 0x6261636B66696C6C  # "backfill": who holds it in this database reads
-INTERVAL = 60.0  # seconds between looks whether another replica's backfill was left unfinished
 
 
 class Backfill:

@@ -5,8 +5,7 @@ from datetime import datetime, timedelta
 from shared.contracts import InventoryLevelChangedV1, ProductChangedV1, ProductDeletedV1, Shape
 from syncer import graphql_nodes, webhook_payloads
 from syncer.rules import Rules
-from syncer.source import Level, Product, SourceVersion
-from syncer.store import Sighting
+from syncer.source import Level, Product, Sighting, SourceVersion
 from syncer.webhook_payloads import MalformedPayload
 
 SECOND = timedelta(seconds=1)  # the grain of every `updated_at`

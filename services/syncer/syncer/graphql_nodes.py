@@ -4,12 +4,14 @@ A node is whole: the reader has followed every page. So nothing of the product i
 """
 
 from datetime import datetime
-from typing import Literal
+from typing import Any, Literal
 
 from pydantic import AliasPath, AwareDatetime, Field
 
 from syncer.source import Id, Image, Integer, Level, Money, Product, Text, Variant
 from syncer.webhook_payloads import Payload, tags, validated
+
+Node = dict[str, Any]  # as Shopify's JSON has it
 
 
 class MetafieldNode(Payload):

@@ -22,6 +22,7 @@ from shared.contracts import (
 from shared.topology import SYNCER_CHANGES
 from syncer import changes, metrics
 from syncer.announcer import Announcer
+from syncer.loops import Loop
 from syncer.store import Projected, Store
 from syncer.webhook_payloads import MalformedPayload
 
@@ -32,7 +33,10 @@ router = NatsRouter()
 
 @router.subscriber(**SYNCER_CHANGES.subscription(), no_reply=True)  # type: ignore[untyped-decorator]
 async def on_change(
-    message: NatsMessage, store: Annotated[Store, Context()], announcer: Annotated[Announcer, Context()]
+    message: NatsMessage,
+    store: Annotated[Store, Context()],
+    announcer: Annotated[Announcer, Context()],
+    refetches: Annotated[Loop, Context()],
 ) -> None:
     change = parse(message.headers, message.body)
     if not isinstance(change, Change):
@@ -47,6 +51,8 @@ async def on_change(
     if projected.changed:
         await announcer.announce(projected, change)
         metrics.VISIBLE_SECONDS.observe(max(0.0, (datetime.now(UTC) - change.time).total_seconds()))
+    if projected.refetch is not None:
+        refetches.wake()
     metrics.CHANGES.labels(kind, change.origin, projected.outcome).inc()
     log.info(
         "change.projected",

@@ -20,5 +20,4 @@ REFETCHES = Counter(
 REFETCHES_PENDING = Gauge("understudy_refetches_pending", "Resources waiting to be read")
 BACKFILLED = Counter("understudy_backfilled_products_total", "Products read by backfills")
 SUBSCRIPTIONS = Gauge("understudy_webhook_subscriptions", "Webhook subscriptions by state", ["state"])
-OTHER_VERSION = Counter("understudy_other_api_version_total", "Changes of another API version than ours", ["version"])
 LOOP_FAILURES = Counter("understudy_loop_failures_total", "Steps of a loop that failed, by loop", ["loop"])

@@ -27,7 +27,6 @@ AT_ONCE = 8  # reads under way from one process; Shopify takes 2-3 s for each
 READ_DEADLINE = 60.0  # seconds; until then no other replica reads the same resource
 FIRST_DELAY = 1.0  # seconds after a failed read; doubles
 MAX_DELAY = 300.0  # seconds
-INTERVAL = 1.0  # seconds between looks for what other replicas have asked for
 
 
 @dataclass(frozen=True)

@@ -8,12 +8,11 @@ from typing import Any
 
 from shared.errors import Permanent, Transient
 from shared.shopify import Answer, ShopifyClient
+from syncer.graphql_nodes import Node
 from syncer.rules import Rules
 
 MAX_PAGES = 50  # of one connection: 2,048 variants are 9
 MAX_READS = 3  # of a product that is edited between its pages
-
-Node = dict[str, Any]
 
 
 class ChangedWhileRead(Transient):

@@ -5,7 +5,7 @@ from datetime import datetime
 import orjson
 
 from shared.contracts import Change, Origin, ProductChangedV1, ProductDeletedV1, Shape
-from syncer.shop_reader import Node
+from syncer.graphql_nodes import Node
 
 SOURCE = "syncer"
 

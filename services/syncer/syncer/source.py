@@ -5,6 +5,7 @@ perhaps variants. `merge` carries those over from what was known; `missing` says
 """
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from typing import Annotated, Literal, NamedTuple
@@ -80,6 +81,19 @@ class Product(Frozen):
     metafields: Metafields | None
     variants: tuple[Variant, ...]
     all_variants: Mapping[int, AwareDatetime | None] | None  # every id with its `updated_at`; None: not said
+
+
+Levels = Mapping[int, tuple[Level, ...]]  # by inventory item
+
+
+@dataclass(frozen=True)
+class Sighting:
+    """A product that was seen; by a read of ours together with the stock of all its items."""
+
+    product: Product
+    levels: Levels
+    version: SourceVersion
+    is_read: bool
 
 
 def merge(known: Product | None, seen: Product) -> Product:

@@ -1,16 +1,13 @@
 """Write stock levels, each guarded by a version of its own."""
 
-from collections.abc import Mapping
 from datetime import datetime
 
 from shared.postgres import Connection, queries
 from syncer.projections import Stock
-from syncer.source import Level, SourceVersion
+from syncer.source import Level, Levels, SourceVersion
 from syncer.versions import KnownLevel, judge_level
 
 SQL = queries("syncer")
-
-Levels = Mapping[int, tuple[Level, ...]]  # by inventory item
 
 
 async def put_seen(

@@ -16,8 +16,7 @@ from syncer.projections import Facts, project
 from syncer.revisions import revise
 from syncer.rows import Row
 from syncer.rules import Rules
-from syncer.source import Level, Product, SourceVersion, missing
-from syncer.stock_levels import Levels
+from syncer.source import Level, Product, Sighting, SourceVersion, missing
 from syncer.versions import judge
 
 SQL = queries("syncer")
@@ -38,16 +37,6 @@ class Projected:
     visible: bool = False  # to anonymous readers, before or after
     deleted: bool = False
     refetch: str | None = None
-
-
-@dataclass(frozen=True)
-class Sighting:
-    """A product that was seen; by a read of ours together with the stock of all its items."""
-
-    product: Product
-    levels: Levels
-    version: SourceVersion
-    is_read: bool
 
 
 class Store:

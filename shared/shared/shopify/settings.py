@@ -21,7 +21,6 @@ class ShopifySettings(Settings):
     shopify_client_id: str | None = Field(None, description="Instead of a token: the app's client id …")
     shopify_client_secret: SecretStr | None = Field(None, description="… and its secret.")
     shopify_api_version: str = Field("2026-10", pattern=r"^(\d{4}-\d{2}|unstable)$", description="Of the Admin API.")
-    shopify_location_id: str | None = Field(None, description="The location whose stock is sold; unset: all of them.")
     shopify_connect_timeout: float = Field(5.0, gt=0, le=60, description="Seconds to connect.")
     shopify_request_timeout: float = Field(30.0, gt=0, le=300, description="Seconds for one request, in all.")
     shopify_deadline: float = Field(120.0, gt=0, description="Seconds for a call: points, repeats and all.")

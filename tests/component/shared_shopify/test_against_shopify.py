@@ -149,7 +149,7 @@ async def test_shopify_asks_for_the_cost_that_the_document_says(simulated, name)
 
 
 def throttled():
-    return REGISTRY.get_sample_value("shopify_throttled_total") or 0
+    return REGISTRY.get_sample_value("understudy_shopify_throttled_total") or 0
 
 
 async def test_a_rush_of_calls_is_never_throttled_and_all_are_answered(simulated):

@@ -244,15 +244,15 @@ async def test_a_silent_shopify_is_given_up_in_time():
 
 async def test_another_version_is_counted():
     world = World(httpx2.Response(200, json=SHOP, headers={"X-Shopify-API-Version": "2027-01"}))
-    before = REGISTRY.get_sample_value("shopify_other_version_total", {"version": "2027-01"}) or 0
+    before = REGISTRY.get_sample_value("understudy_shopify_other_version_total", {"version": "2027-01"}) or 0
     await world.shop()
-    assert REGISTRY.get_sample_value("shopify_other_version_total", {"version": "2027-01"}) == before + 1
+    assert REGISTRY.get_sample_value("understudy_shopify_other_version_total", {"version": "2027-01"}) == before + 1
 
 
 async def test_outcomes_are_counted_by_document():
     def count(outcome):
         labels = {"document": "shop", "outcome": outcome}
-        return REGISTRY.get_sample_value("shopify_requests_total", labels) or 0
+        return REGISTRY.get_sample_value("understudy_shopify_requests_total", labels) or 0
 
     before = {outcome: count(outcome) for outcome in ("ok", "throttled")}
     await World(THROTTLED, SHOP).shop()
