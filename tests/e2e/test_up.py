@@ -53,12 +53,12 @@ async def test_it_prints_one_line_with_every_address_and_credential(system: Syst
 
 
 async def test_every_event_of_the_shop_is_readable_once_it_says_ready(system: System):
-    assert {event["id"] for event in await system.events()} == {
-        str(product["id"]) for product in await public_products(system)
-    }
+    public = {event["id"] for event in await system.events()}
+    assert len(public) == EVENTS
+    assert public == {str(product["id"]) for product in await public_products(system)}
     manage = f"{system.said['read_api']}/v1/manage/events?limit=250"
     answer = await system.http.get(manage, headers={"Authorization": f"Bearer {system.said['token']}"})
-    assert len(answer.json()["events"]) == EVENTS
+    assert len(answer.json()["events"]) > EVENTS  # drafts, too
 
 
 async def test_an_edit_in_the_shop_is_served_by_every_read_api_under_a_new_etag(system: System):

@@ -38,7 +38,7 @@ async def test_all_products_are_paged_each_once(simulated):
     async with simulated.connect() as client:
         found = await all_products(client)
     truth = (await simulated.state())["products"]
-    assert len({product["id"] for product in found}) == len(found) == truth == 60
+    assert len({product["id"] for product in found}) == len(found) == truth >= 60  # and hidden ones on top
 
 
 async def test_a_product_of_the_page_is_the_product_read_alone(simulated):
