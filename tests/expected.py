@@ -1,6 +1,6 @@
 """What an event must say when Shopify's product is so and so. Pure.
 
-Worked out from DESIGN.md, not from the code that is judged.
+Worked out from the shapes of the answers (read_api/shapes.py) and ARCHITECTURE.md, not from the code that is judged.
 
 Capacities that were observed (the highest stock ever seen) can't be known from the truth; they are held to what must
 hold of them.

@@ -12,7 +12,7 @@ UPDATED_AT = "2026-11-05T10:11:12+01:00"
 
 
 def spelled(payload: Any) -> bytes:
-    """JSON with Shopify's escapes (FACTS 1.7)."""
+    """JSON with Shopify's escapes (docs/shopify.md 1.7)."""
     text = json.dumps(payload, ensure_ascii=False, separators=(",", ":"))
     for character, escape in (("/", r"\/"), ("<", r"\u003c"), (">", r"\u003e"), ("&", r"\u0026")):
         text = text.replace(character, escape)
@@ -75,7 +75,7 @@ ITEM = {
 }
 CUSTOMER = {"shop_id": 954889, "shop_domain": SHOP, "customer": {"id": 191167, "email": "a@example.com"}}
 
-# One body for each topic, as FACTS 1.6 and 1.7 describe them.
+# One body for each topic, as docs/shopify.md 1.6 and 1.7 describe them.
 BODIES: dict[str, dict[str, Any]] = {
     "products/create": product(),
     "products/update": product(),

@@ -15,7 +15,7 @@ from faststream.nats.opentelemetry import NatsTelemetryMiddleware
 from nats.js import JetStreamContext
 
 from shared.contracts import Contract
-from shared.delivery import Delivery, Undertaker
+from shared.delivery import Delivery, Failures, Undertaker
 from shared.errors import Permanent, Unavailable
 from shared.settings import NatsSettings
 from shared.topology import DEAD_LETTERS, Consumer, Stream, address
@@ -111,7 +111,7 @@ def make_broker(settings: NatsSettings, service: str) -> NatsBroker:
     broker._connection_kwargs["error_cb"] = on_error  # noqa: SLF001
     undertaker = Undertaker(Bus(broker).bury)
     broker.add_middleware(NatsTelemetryMiddleware())
-    broker.add_middleware(partial(Delivery, undertaker=undertaker))
+    broker.add_middleware(partial(Delivery, undertaker=undertaker, failures=Failures()))
     return broker
 
 

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import asyncpg
 import orjson
 
-from shared.errors import Transient, Unavailable
+from shared.errors import Permanent, Transient, Unavailable
 from shared.settings import PostgresSettings
 
 CONNECT_TIMEOUT = 3.0  # seconds
@@ -32,6 +32,10 @@ class NotMigrated(PostgresUnavailable):
     """The tables are not those of this version, or not ours to use; run `understudy migrate`."""
 
 
+class DataRefused(Permanent):
+    """PostgreSQL can't hold this value, now or ever."""
+
+
 class PostgresBusy(Transient):
     """PostgreSQL broke off a transaction that may succeed when it is run again."""
 
@@ -42,22 +46,29 @@ AWAY = (
     asyncpg.PostgresConnectionError,
     asyncpg.CannotConnectNowError,
     asyncpg.InsufficientResourcesError,  # too many connections, no memory, no disk
+    asyncpg.PostgresSystemError,  # an error of the disk
+    asyncpg.InvalidAuthorizationSpecificationError,  # a password that is being rotated
+    asyncpg.InvalidCatalogNameError,  # a database that is being restored
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.QueryCanceledError,
     asyncpg.ReadOnlySQLTransactionError,  # a primary that was demoted
+    asyncpg.InternalClientError,  # the connection broke while the driver was in the middle of something
     asyncpg.InterfaceError,  # the pool is closing, or the connection broke under a statement
 )
 # An upgrade whose migrations have not run yet must not bury a single message.
 UNFIT = (asyncpg.UndefinedTableError, asyncpg.UndefinedColumnError, asyncpg.InsufficientPrivilegeError)
+UNHOLDABLE = (asyncpg.DataError, asyncpg.ProgramLimitExceededError)  # out of range, too long for an index
 BUSY = (asyncpg.DeadlockDetectedError, asyncpg.SerializationError, asyncpg.LockNotAvailableError)
 
 
 @asynccontextmanager
 async def answering() -> AsyncIterator[None]:
-    """Give the driver's failures their names: away, not migrated, busy. An error of our own SQL stays what it is."""
+    """Give the driver's failures their names: away, not migrated, busy, unholdable. Other errors stay what they are."""
     try:
         yield
+    except UNHOLDABLE as error:
+        raise DataRefused(str(error)) from error
     except BUSY as error:
         raise PostgresBusy(str(error)) from error
     except UNFIT as error:
@@ -93,9 +104,23 @@ async def transaction(pool: "asyncpg.Pool[asyncpg.Record]") -> AsyncIterator[Con
 
     Raises:
         PostgresUnavailable, PostgresBusy: nothing was committed, or (a connection lost at the commit) it is unknown.
+        DataRefused: a value does not fit; nothing was committed.
     """
-    async with answering(), pool.acquire(timeout=ACQUIRE_TIMEOUT) as connection, connection.transaction():
+    async with answering(), _acquired(pool) as connection, connection.transaction():
         yield connection
+
+
+@asynccontextmanager
+async def _acquired(pool: "asyncpg.Pool[asyncpg.Record]") -> AsyncIterator[Connection]:
+    """A connection of the pool. Whatever is said to a new one instead of a welcome: it can't be used now."""
+    try:
+        connection = await pool.acquire(timeout=ACQUIRE_TIMEOUT)
+    except asyncpg.PostgresError as error:
+        raise PostgresUnavailable(f"PostgreSQL lets nobody in: {error!r}") from error
+    try:
+        yield connection
+    finally:
+        await pool.release(connection, timeout=ACQUIRE_TIMEOUT)
 
 
 async def _use_orjson(connection: "asyncpg.Connection[Any]") -> None:

@@ -92,6 +92,7 @@ class Consumer:
             "durable": self.durable,
             "config": self.config(),
             "pull_sub": PullSub(batch_size=self.batch, timeout=FETCH_TIMEOUT),
+            "max_workers": self.batch,  # without it the next fetch waits for the slowest of this one
         }
 
 

@@ -42,6 +42,8 @@ def _cache_status(answer: Answer) -> list[str]:
     match answer:
         case Answer(source=Source.REDIS):
             parts = ["hit", "detail=redis"]
+        case Answer(stale=True):
+            parts = ["fwd=stale"]
         case Answer(bypassed=True):
             parts = ["fwd=bypass"]
         case Answer(stored=True):

@@ -14,6 +14,7 @@ from read_api.coalescer import Coalescer
 from read_api.database import Database
 from read_api.edge import Edge
 from read_api.feed import Feed
+from read_api.floors import Floors
 from read_api.reader import Answer, Reader
 from read_api.settings import ReadApiSettings
 from read_api.status import StatusBoard
@@ -42,9 +43,9 @@ def create_app(settings: ReadApiSettings | None = None) -> FastAPI:
     circuit = Circuit(tags)
     database = Database(settings)
     coalescer: Coalescer[Answer] = Coalescer(settings.max_loads, settings.max_waiters)
-    catalogue = Catalogue(Reader(tags, circuit, coalescer), database)
-    visibility = Visibility()
-    feed = Feed(settings, [visibility])
+    floors, visibility = Floors(), Visibility()
+    catalogue = Catalogue(Reader(tags, circuit, coalescer, floors), database)
+    feed = Feed(settings, [floors, visibility])
     board = StatusBoard(database, circuit, feed, visibility)
     policy = CachePolicy(settings.cache_control_public, settings.cache_control_cdn, settings.cache_control_organizer)
 

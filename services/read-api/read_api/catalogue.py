@@ -10,11 +10,12 @@ from read_api.cursor import Position
 from read_api.database import Database
 from read_api.listing import SQL, page_query
 from read_api.parameters import Question
-from read_api.reader import Answer, Keep, Reader
+from read_api.reader import Answer, Reader
 from shared.postgres import NotMigrated
 from shared.tags import EVENTS, Document, event_tag
 
 FOUND, NOT_FOUND = 200, 404
+EMPTY = b'{"events":[]'  # how a list without events begins
 NEXT_CURSOR = b',"next_cursor":'  # the last member of a list, so that it can be read from the end
 
 
@@ -45,7 +46,11 @@ class Catalogue:
         return await self._of_event(audience, event_id, "tickets")
 
     async def by_handle(self, audience: Audience, handle: str) -> Named:
-        """The event that has this handle now. Which one it is belongs to the lists: they change whenever it does."""
+        """The event that has this handle now. Which one it is belongs to the lists: they change whenever it does.
+
+        Redis is not asked which one: a handle each would take the room of the lists, for one look into an index. The
+        event's document is shared with those who ask by id.
+        """
         name = f"{audience}:handle:{handle}"
 
         async def load() -> Document:
@@ -54,7 +59,7 @@ class Catalogue:
                 return Document(row["revision"], NOT_FOUND, b"")
             return Document(row["revision"], FOUND, b"%d" % row["id"])
 
-        found = await self._reader.read(EVENTS, name, load, Keep.FOUND)
+        found = await self._reader.read(EVENTS, name, load, keep=None)
         if found.document.status != FOUND:
             return Named(found, name)
         return await self.event(audience, int(found.document.body))
@@ -65,8 +70,7 @@ class Catalogue:
         async def load() -> Document:
             return _page(question, await self._database.fetch(*page_query(question)))
 
-        keep = Keep.NOTHING if question.is_searched else Keep.ALL
-        return Named(await self._reader.read(EVENTS, name, load, keep), name)
+        return Named(await self._reader.read(EVENTS, name, load, _has_items if question.is_usual else None), name)
 
     async def categories(self) -> Named:
         async def load() -> Document:
@@ -95,6 +99,11 @@ class Catalogue:
         if not rows:
             raise NotMigrated
         return rows[0]
+
+
+def _has_items(document: Document) -> bool:
+    """Categories, tags and cities that don't exist are for anyone to make up: their empty lists are stored nowhere."""
+    return not document.body.startswith(EMPTY)
 
 
 def _page(question: Question, rows: list[Record]) -> Document:

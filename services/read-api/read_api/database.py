@@ -66,7 +66,7 @@ class Database:
             async with answering():
                 connection = await self._pool.acquire(timeout=ACQUIRE_TIMEOUT)
         except asyncpg.PostgresError as error:  # it may have been restored, without our role or our database yet
-            raise PostgresUnavailable(f"PostgreSQL refuses connections: {error!r}") from error
+            raise PostgresUnavailable(f"PostgreSQL refuses connections: {_sayable(error)}") from error
         try:
             yield connection
         finally:
@@ -94,7 +94,7 @@ class Database:
         try:
             self._pool = await connect(self._settings, "read-api", role=READER_ROLE)
         except Exception as error:  # noqa: BLE001 (a role that is not there yet, a name that does not resolve: try again)
-            self._reason = str(error) or repr(error)
+            self._reason = _sayable(error)
             return False
         return True
 
@@ -105,3 +105,14 @@ class Database:
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
         log.info("postgres.connected")
+
+
+def _sayable(error: Exception) -> str:
+    """What anyone may read of an error: /readyz and the logs show it.
+
+    A DSN that can't be parsed (a password with an unescaped #) is quoted piece by piece in whatever complains of it:
+    int(), the driver's InterfaceError, a server that knows no such user. Of those, the name has to do.
+    """
+    if isinstance(error, PostgresUnavailable) and not isinstance(error.__cause__, asyncpg.InterfaceError):
+        return str(error)
+    return f"{type(error.__cause__ or error).__name__}, see POSTGRES_DSN"

@@ -8,6 +8,10 @@ REQUESTS = Counter("understudy_read_requests_total", "Requests by route and stat
 # source: redis, postgres. collapsed: it shared another request's load.
 ANSWERS = Counter("understudy_read_answers_total", "Documents by where they came from", ["source", "collapsed"])
 
+BELOW_FLOOR = Counter(
+    "understudy_read_below_floor_total", "Documents older than one heard of or answered before, and so loaded again"
+)
+
 LOAD_SECONDS = Histogram(
     "understudy_read_load_seconds",
     "Loading one document from PostgreSQL",

@@ -15,6 +15,7 @@ from read_api.audience import Audience
 
 DEFAULT_LIMIT = 50
 MAX_LIMIT = 250
+USUAL_LIMITS = frozenset({10, 12, 20, 24, 25, 30, DEFAULT_LIMIT, 60, 100, MAX_LIMIT})  # what pages of events hold
 MAX_TEXT = 255  # characters, as Shopify's own titles, types and tags
 MAX_WORDS = 200  # characters of a full text search
 RFC3339 = re.compile(r"\d{4}-\d\d-\d\d[Tt]\d\d:\d\d:\d\d(\.\d{1,6})?([Zz]|[+-]\d\d:\d\d)", re.ASCII)
@@ -127,9 +128,15 @@ class Question:
         return f"list:{hashlib.blake2s(text.encode(), digest_size=16).hexdigest()}"
 
     @property
-    def is_searched(self) -> bool:
-        """Anyone could mint such questions without end, so nobody stores their answers."""
-        return self.parameters.q is not None
+    def is_usual(self) -> bool:
+        """Many ask this, so that all share one stored answer.
+
+        The rest is for anyone to mint without end (words, instants, sizes; a cursor is cheap to collect), and would
+        take the room of what everybody reads: it is read from PostgreSQL, by all who ask at once together.
+        """
+        asked = self.parameters
+        minted = (asked.q, asked.starts_after, asked.starts_before, asked.cursor)
+        return asked.limit in USUAL_LIMITS and all(value is None for value in minted)
 
     def query(self, cursor: str | None) -> str:
         """The canonical query string of this list, at `cursor`."""

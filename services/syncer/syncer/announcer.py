@@ -31,6 +31,7 @@ class Announcer:
         self._tags = tags
         self._bus = bus
         self._lost_at: float | None = time.monotonic()  # until the relay has raised what a predecessor may have left
+        self._away = False  # since a call failed, until the relay hears Redis: no change pays its timeout meanwhile
 
     async def announce(self, projected: Projected, change: Change) -> None:
         """Say to Redis, then to the bus, what `change` has become.
@@ -60,14 +61,22 @@ class Announcer:
 
     async def _raise(self, tags: Iterable[tuple[str, int]]) -> None:
         for tag, revision in tags:
-            try:
-                await self._tags.purge(tag, revision)
-            except RedisUnavailable as error:
-                self._lose()
+            if not await self._reach(tag, revision):
                 async with transaction(self._store.pool) as connection:
                     await connection.execute(SQL.keep_unraised, tag, revision)
                 metrics.UNRAISED.inc()
-                log.warning("tag.not_raised", tag=tag, revision=revision, error=str(error))
+
+    async def _reach(self, tag: str, revision: int) -> bool:
+        """False when Redis did not hear it."""
+        if self._away:
+            return False
+        try:
+            await self._tags.purge(tag, revision)
+        except RedisUnavailable as error:
+            self._lose()
+            log.warning("redis.lost", tag=tag, revision=revision, error=str(error))
+            return False
+        return True
 
     async def step(self) -> bool:
         """Relay to Redis what it missed, and after a lost connection all that changed of late. True: there is more."""
@@ -79,6 +88,7 @@ class Announcer:
 
     async def _relay(self) -> bool:
         await self._tags.ping()
+        self._away = False
         lost_at = self._lost_at
         async with transaction(self._store.pool) as connection:
             kept = [(row["tag"], row["revision"]) for row in await connection.fetch(SQL.get_unraised, RELAYED_AT_ONCE)]
@@ -96,6 +106,7 @@ class Announcer:
 
     def _lose(self) -> None:
         """Remember when Redis was lost, until all is raised that it may not know when it is back."""
+        self._away = True
         if self._lost_at is None:
             self._lost_at = time.monotonic()
 

@@ -66,7 +66,8 @@ class Backfill:
         while True:
             page = await self._reader.page(cursor)
             for node in page.nodes:
-                await self._bus.publish(sightings.of_product(node, Origin.BACKFILL, self._shop, page.began_at))
+                at = page.began_at
+                await self._bus.publish(sightings.of_product(node, Origin.BACKFILL, self._shop, at, at))
             read = len(page.nodes) + len(page.overflowing)
             async with transaction(self._pool) as connection:
                 for product_id in page.overflowing:

@@ -1,6 +1,6 @@
 """An event's documents, as readers get them: rendered once, at projection time. Pure.
 
-Shapes: DESIGN.md section 7. Ids are strings of digits, money is a string, time is RFC 3339 in UTC, null where unknown.
+Shapes: read_api/shapes.py. Ids are strings of digits, money is a string, time is RFC 3339 in UTC, null where unknown.
 """
 
 from dataclasses import dataclass

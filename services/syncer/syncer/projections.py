@@ -13,6 +13,7 @@ from typing import Literal
 from syncer.rules import Rules
 from syncer.source import Image, Metafields, Product, Variant
 
+MAX_TEXT = 255  # characters of a field; Shopify takes more, but no index does, and no page shows it
 INTEGER = range(-(2**31), 2**31)  # what the columns hold
 
 Availability = Literal["available", "few_left", "sold_out"]
@@ -206,7 +207,7 @@ class _Fields:
     names: Mapping[str, str]
 
     def text(self, name: str) -> str | None:
-        return self.metafields.get(self.names.get(name, ""), "").strip() or None
+        return self.metafields.get(self.names.get(name, ""), "").strip()[:MAX_TEXT].strip() or None
 
     def whole_number(self, name: str) -> int | None:
         text = self.text(name)

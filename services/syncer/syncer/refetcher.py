@@ -87,9 +87,10 @@ class Refetcher:
         read = await self._reader.product(refetch.id)
         seen_at = after(refetch.seen_at, read.began_at)
         if read.node is None:
-            await self._bus.publish(sightings.of_absence(refetch.id, Origin.REFETCH, self._shop, seen_at))
+            gone = sightings.of_absence(refetch.id, Origin.REFETCH, self._shop, seen_at, read.began_at)
+            await self._bus.publish(gone)
             return "gone"
-        await self._bus.publish(sightings.of_product(read.node, Origin.REFETCH, self._shop, seen_at))
+        await self._bus.publish(sightings.of_product(read.node, Origin.REFETCH, self._shop, seen_at, read.began_at))
         return "read"
 
     async def _find_product(self, refetch: Refetch) -> str:

@@ -10,11 +10,11 @@ from syncer.graphql_nodes import Node
 SOURCE = "syncer"
 
 
-def of_product(node: Node, origin: Origin, shop: str, seen_at: datetime) -> Change:
+def of_product(node: Node, origin: Origin, shop: str, seen_at: datetime, began_at: datetime) -> Change:
     """A product was read. `seen_at`: when the read began, or later where something else had been seen by then."""
     product_id = int(node["legacyResourceId"])
     return ProductChangedV1(
-        id=f"{origin}:product:{product_id}:{seen_at.isoformat()}",
+        id=f"{origin}:product:{product_id}:{began_at.isoformat()}",
         source=SOURCE,
         subject=f"product/{product_id}",
         time=seen_at,
@@ -27,10 +27,10 @@ def of_product(node: Node, origin: Origin, shop: str, seen_at: datetime) -> Chan
     )
 
 
-def of_absence(product_id: int, origin: Origin, shop: str, seen_at: datetime) -> Change:
+def of_absence(product_id: int, origin: Origin, shop: str, seen_at: datetime, began_at: datetime) -> Change:
     """A product was looked for, and Shopify has none."""
     return ProductDeletedV1(
-        id=f"{origin}:gone:{product_id}:{seen_at.isoformat()}",
+        id=f"{origin}:gone:{product_id}:{began_at.isoformat()}",
         source=SOURCE,
         subject=f"product/{product_id}",
         time=seen_at,

@@ -6,7 +6,7 @@ and the guards in the SQL only confirm it.
 """
 
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime
 
 import asyncpg
 
@@ -17,11 +17,13 @@ from syncer.revisions import revise
 from syncer.rows import Row
 from syncer.rules import Rules
 from syncer.source import Level, Product, Sighting, SourceVersion, missing
+from syncer.turns import Turns
 from syncer.versions import judge
 
 SQL = queries("syncer")
 
 TIE_DELAY = 1.0  # seconds: a burst of stock changes within one second asks for one read, not for a hundred
+EPOCH = datetime.fromtimestamp(0, UTC)  # of a product that was never seen: any read may disagree
 STRANGER_DELAY = 3.0  # seconds: a stock level often comes before the product it belongs to
 
 
@@ -46,10 +48,11 @@ class Store:
         self.pool = pool
         self.rules = rules
         self.currency = currency
+        self._turns = Turns()
 
     async def project_product(self, seen: Sighting) -> Projected:
         product_id = seen.product.id
-        async with transaction(self.pool) as connection:
+        async with self._turns.of(product_id), transaction(self.pool) as connection:
             now = await rows.lock(connection, product_id)
             row = await rows.get(connection, product_id)
             await rows.claim_items(connection, seen.product)
@@ -73,7 +76,7 @@ class Store:
         event_id = await self._event_of(item_id) or await self._meet_stranger(item_id, level, seen_at)
         if event_id is None:
             return Projected(0, "stranger", refetch="stranger")
-        async with transaction(self.pool) as connection:
+        async with self._turns.of(event_id), transaction(self.pool) as connection:
             now = await rows.lock(connection, event_id)
             moved, tied_at = await stock_levels.put_seen(connection, item_id, level, seen_at)
             refetch = None if tied_at is None else "stock tie"
@@ -85,16 +88,22 @@ class Store:
             return await self._derive(connection, row, row.living, row.known.version, now, refetch)
 
     async def delete_product(self, product_id: int, version: SourceVersion) -> Projected:
-        async with transaction(self.pool) as connection:
+        """A webhook says that it is gone. Ids are never used twice: if that seems older than what we know, ask."""
+        async with self._turns.of(product_id), transaction(self.pool) as connection:
             await rows.lock(connection, product_id)
-            return await _bury(connection, await rows.get(connection, product_id), product_id, version, "deleted")
+            row = await rows.get(connection, product_id)
+            if row is not None and not row.known.deleted and version <= row.known.version:
+                reason = "deleted"
+                await want(connection, "product", product_id, reason, max(version.seen_at, row.known.version.seen_at))
+                return Projected(product_id, "stale", refetch=reason)
+            return await _bury(connection, row, product_id, version, "deleted")
 
     async def lose_product(self, product_id: int, seen_at: datetime) -> Projected:
         """A read of ours did not find it. Its own `updated_at` stands: whatever Shopify says of it later can win."""
-        async with transaction(self.pool) as connection:
+        async with self._turns.of(product_id), transaction(self.pool) as connection:
             await rows.lock(connection, product_id)
             row = await rows.get(connection, product_id)
-            version = SourceVersion(row.known.version.updated_at if row else seen_at, seen_at)
+            version = SourceVersion(row.known.version.updated_at if row else EPOCH, seen_at)
             return await _bury(connection, row, product_id, version, "deleted")
 
     async def want_product(self, product_id: int, reason: str, seen_at: datetime) -> Projected:

@@ -1,4 +1,4 @@
-"""Parse the bodies of webhooks (FACTS.md 1.7), once, at the door. Pure."""
+"""Parse the bodies of webhooks (docs/shopify.md 1.7), once, at the door. Pure."""
 
 from datetime import datetime
 from decimal import Decimal

@@ -12,7 +12,7 @@ from shared.shopify import metrics
 from shared.shopify.bucket import Bucket, Claim, ThrottleStatus
 from shared.shopify.errors import Throttled
 
-# Before the first answer: the smallest bucket seen in recorded answers of a live shop (FACTS 2.1).
+# Before the first answer: the smallest bucket seen in recorded answers of a live shop (docs/shopify.md 2.1).
 FIRST_MAXIMUM = 1000.0  # points
 FIRST_RATE = 50.0  # points a second
 HEAD_ROOM = 50.0  # points left for other processes of the same app; some writes' worth

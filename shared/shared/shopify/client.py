@@ -219,7 +219,7 @@ class ShopifyClient:
         return longest * self._clock.chance()
 
     def _check_version(self, received: Received) -> None:
-        """An expired version silently falls forward to another one (FACTS 2.6), whose shapes may differ."""
+        """An expired version silently falls forward to another one (docs/shopify.md 2.6), whose shapes may differ."""
         version = received.headers.get("X-Shopify-API-Version")
         if version is None or version == self._settings.shopify_api_version:
             return

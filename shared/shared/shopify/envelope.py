@@ -1,6 +1,6 @@
 """Read what Shopify answered: data, or the error it is. Pure.
 
-The shapes are those of FACTS 2.2: a static error has only `errors`; a run-time error also has `data` and a cost;
+The shapes are those of docs/shopify.md 2.2: a static error has only `errors`; a run-time error also has `data` and a cost;
 userErrors stand inside `data`; THROTTLED is an HTTP 200.
 """
 
@@ -122,7 +122,7 @@ class Reading:
     def charged(self) -> float | None:
         """Points that the call used up; None when that is unknown.
 
-        THROTTLED and static errors are never charged, an error at run time is (FACTS 2.2).
+        THROTTLED and static errors are never charged, an error at run time is (docs/shopify.md 2.2).
         """
         if self.cost is None or isinstance(self.error, Throttled):
             return 0.0 if self.error is not None else None
@@ -143,7 +143,7 @@ def read(body: bytes) -> Reading:
 
 
 def refusal(status: int, retry: str | None, body: bytes) -> Throttled | ShopifyUnavailable | ShopifyRefused:
-    """The error that an HTTP status other than 200 is (FACTS 2.2). `retry` is its Retry-After header."""
+    """The error that an HTTP status other than 200 is (docs/shopify.md 2.2). `retry` is its Retry-After header."""
     message = f"HTTP {status} {words(body)}".strip()
     if status in SLOW_DOWN:
         return Throttled(message, retry_after=retry_after(retry))

@@ -1,4 +1,4 @@
-"""Cached documents in Redis, fenced by the revision of the tag they belong to (DESIGN.md section 7).
+"""Cached documents in Redis, fenced by the revision of the tag they belong to (ARCHITECTURE.md, The cache protocol).
 
 One hash for each tag:  `r` the tag's revision,  `d:<document>` a stored document,  `l:<document>` the lease to load it,
 `u` until when documents may stay at all.

@@ -2,8 +2,13 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from itertools import pairwise
+from pathlib import Path
 
 import httpx2
+import nats
 import pytest
 from projected import Event, Shop
 from prometheus_client import REGISTRY
@@ -11,11 +16,15 @@ from waiting import eventually
 
 from read_api.circuit import Circuit
 from read_api.coalescer import Coalescer
-from read_api.reader import Answer, Keep, Reader, Source
+from read_api.floors import Floors
+from read_api.reader import Answer, Reader, Source
+from sandbox.servers import Valkey
 from shared.settings import RedisSettings
 from shared.tags import EVENTS, LEASE, Document, Hit, Lead, Tags, Wait, connect, event_tag
+from shared.topology import address
 
 JAZZ = Event(42, handle="jazz-night")
+HIT = "understudy; hit; detail=redis"
 
 
 def loads() -> float:
@@ -51,7 +60,7 @@ async def readers(own_redis_url: str, tags: Tags) -> AsyncIterator[tuple[Reader,
         client = connect(RedisSettings(redis_url=own_redis_url))
         own = Tags(client)
         circuit, coalescer = Circuit(own), Coalescer[Answer](100, 20_000)
-        made.append(Reader(own, circuit, coalescer))
+        made.append(Reader(own, circuit, coalescer, Floors()))
         closing += [coalescer.close, circuit.close, client.aclose]
     yield made[0], made[1]
     for close in closing:
@@ -162,12 +171,12 @@ async def test_a_loader_that_died_is_replaced_when_its_lease_ends(readers, tags:
 
 async def test_what_may_not_be_kept_leaves_no_lease_behind(readers, tags: Tags):
     one, other = readers
-    absent = Loader(Document(3, 404, b""))
-    absent.opened.set()
-    assert not (await one.read("events", "handle:x", absent, Keep.FOUND)).stored
+    empty = Loader(Document(3, 200, b""))
+    empty.opened.set()
+    assert not (await one.read("events", "list:x", empty, lambda document: document.body != b"")).stored
     async with asyncio.timeout(LEASE / 2):
-        await other.read("events", "handle:x", absent, Keep.FOUND)
-    assert absent.begun == 2
+        await other.read("events", "list:x", empty, lambda document: document.body != b"")
+    assert empty.begun == 2
     assert await tags.client.hgetall("understudy:events") == {}
 
 
@@ -186,10 +195,119 @@ async def test_a_404_is_a_document_and_goes_when_the_event_appears(api: httpx2.A
 
 
 async def test_minted_handles_take_no_room_from_the_lists(api: httpx2.AsyncClient, shop: Shop):
-    await asyncio.gather(*(api.get(f"/v1/events/by-handle/minted-{number}") for number in range(200)))
+    await shop.save(JAZZ)
+    handles = ["jazz-night", *(f"minted-{number}" for number in range(200))]
+    await asyncio.gather(*(api.get(f"/v1/events/by-handle/{handle}") for handle in handles))
     assert await shop.tags.client.hlen("understudy:events") == 0
+    assert (await api.get("/v1/events/by-handle/jazz-night")).headers["Cache-Status"] == HIT  # the event is stored
     await api.get("/v1/events")
-    assert (await api.get("/v1/events")).headers["Cache-Status"] == "understudy; hit; detail=redis"
+    assert (await api.get("/v1/events")).headers["Cache-Status"] == HIT
+
+
+async def test_minted_questions_take_no_room_from_the_lists(api: httpx2.AsyncClient, shop: Shop):
+    """300 questions that nobody else asks, each with an answer; then every page size, filter and sort still hits."""
+    await shop.save(JAZZ, Event(43, category="sport"))
+    cursor = (await api.get("/v1/events?limit=1")).json()["next_cursor"]
+    minted = [
+        *(f"starts_after={at}" for at in _instants(60)),
+        *(f"starts_before={at}" for at in _instants(60)),
+        *(f"q=jazz -{number}" for number in range(60)),
+        *(f"{name}=minted-{number}" for name in ("category", "tag", "city") for number in range(20)),
+        *(f"limit={limit}" for limit in range(101, 130)),
+        *(f"limit={limit}&cursor={cursor}" for limit in range(10, 41)),
+    ]
+    assert len(minted) == 300
+    for start in range(0, len(minted), 50):
+        answers = await asyncio.gather(*(api.get(f"/v1/events?{query}") for query in minted[start : start + 50]))
+        assert {answer.status_code for answer in answers} == {200}
+    assert await shop.tags.client.hlen("understudy:events") == 0  # no document, no lease
+    for usual in ("", "?limit=250", "?limit=12&sort=title", "?category=sport", "?tag=jazz&city=Berlin&available=true"):
+        assert (await api.get(f"/v1/events{usual}")).headers["Cache-Status"] == "understudy; fwd=miss; stored"
+        assert (await api.get(f"/v1/events{usual}")).headers["Cache-Status"] == HIT
+
+
+async def test_redis_with_an_old_document_is_passed_by_once_a_newer_one_was_heard_of(
+    api: httpx2.AsyncClient, shop: Shop, nats_url: str
+):
+    """The syncer could not raise Redis: it was away, and came back with its memory."""
+    await shop.save(JAZZ)
+    for path in ("/v1/events/42", "/v1/events"):
+        await api.get(path)
+        assert (await api.get(path)).headers["Cache-Status"] == HIT
+    await shop.save(replace(JAZZ, title="Late Jazz"))
+    assert (await api.get("/v1/events/42")).json()["title"] == JAZZ.title  # nobody said anything yet
+    await _announce(nats_url, shop, JAZZ)
+
+    async def newer() -> httpx2.Response | None:
+        answer = await api.get("/v1/events/42")
+        return answer if answer.json()["title"] == "Late Jazz" else None
+
+    answer: httpx2.Response = await eventually(newer)
+    assert (answer.headers["X-Revision"], answer.headers["Cache-Status"]) == ("2", "understudy; fwd=stale")
+    listed = await api.get("/v1/events")
+    assert (listed.json()["events"][0]["title"], listed.headers["Cache-Status"]) == (
+        "Late Jazz",
+        "understudy; fwd=stale",
+    )
+    await shop.tell(JAZZ)
+    await api.get("/v1/events/42")
+    assert (await api.get("/v1/events/42")).headers["Cache-Status"] == HIT
+
+
+async def test_who_joins_a_load_that_began_before_a_newer_answer_is_not_given_the_old_one(readers):
+    reader, _ = readers
+    slow, quick = Loader(OLD, NEW), Loader(NEW)
+    quick.opened.set()
+    first = asyncio.create_task(reader.read("event:1", "event", slow))
+    await eventually(lambda: slow.begun)
+    assert (await reader.read("event:1", "tickets", quick)).document == NEW
+    joining = [asyncio.create_task(reader.read("event:1", "event", slow)) for _ in range(1000)]
+    await asyncio.sleep(0)  # all of them wait for the load that will give the old one
+    slow.opened.set()
+    answers = await asyncio.gather(first, *joining)
+    assert {answer.document for answer in answers} == {NEW}
+    assert slow.begun == 2  # one load again, for all of them
+
+
+async def test_what_the_primary_says_is_answered_even_below_the_floor(readers):
+    """A restored backup: old answers are better than none, or than loading for ever."""
+    reader, _ = readers
+    restored = Loader(NEW, OLD)
+    restored.opened.set()
+    await reader.read("event:1", "event", restored, keep=None)
+    answer = await reader.read("event:1", "event", restored, keep=None)
+    assert (answer.document, answer.stale, restored.begun) == (OLD, True, 3)
+
+
+async def test_a_redis_that_hangs_and_returns_with_its_memory_shows_nothing_older(serve, shop: Shop, tmp_path: Path):
+    event, seen, told = await _saved(shop), [], set()
+    with Valkey(tmp_path / "valkey") as valkey:
+        async with serve(redis_url=valkey.url) as api:
+
+            async def read() -> str:
+                answer = await api.get("/v1/events/42")
+                seen.append(int(answer.headers["X-Revision"]))
+                told.add(answer.headers["Cache-Status"])
+                return str(answer.headers["Cache-Status"])
+
+            async def passed_by() -> bool:
+                return await read() == "understudy; fwd=stale"
+
+            await read()
+            assert await read() == HIT
+            await asyncio.to_thread(valkey.pause)
+            try:
+                for number in range(10):
+                    await shop.save(replace(event, title=f"Jazz {number}"))
+                    await read()
+            finally:
+                await asyncio.to_thread(valkey.resume)
+            await eventually(passed_by)  # it is asked again, and still holds the first revision
+            for number in range(10):
+                await shop.save(replace(event, title=f"Later {number}"))
+                await read()
+    assert all(later >= earlier for earlier, later in pairwise(seen)), seen
+    assert "understudy; fwd=bypass" in told  # while it hung
 
 
 async def test_a_list_that_changes_while_it_is_loaded_is_never_served_old(api: httpx2.AsyncClient, shop: Shop):
@@ -239,6 +357,21 @@ async def _fill(tags: Tags, name: str) -> None:
     elected = await tags.elect(EVENTS, name)
     assert isinstance(elected, Lead)
     assert await tags.fill(EVENTS, name, elected.lease, Document(1, 200, b"x"))
+
+
+def _instants(count: int) -> list[str]:
+    """Around the start of the event, so that some lists hold it and some don't."""
+    first = datetime(2026, 12, 1, 18, 30, tzinfo=UTC)
+    return [(first + timedelta(minutes=number)).isoformat().replace("+00:00", "Z") for number in range(count)]
+
+
+async def _announce(nats_url: str, shop: Shop, event: Event) -> None:
+    announcement = await shop.announcement(event)
+    message = announcement.model_copy(update={"events_revision": await shop.collection()})
+    stream, subject = address(message)
+    client = await nats.connect(nats_url)
+    await client.jetstream(timeout=5).publish(subject, b"", stream=stream.name, headers=message.headers())
+    await client.close()
 
 
 async def _saved(shop: Shop) -> Event:

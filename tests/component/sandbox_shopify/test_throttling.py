@@ -1,4 +1,4 @@
-"""Cost and throttling over HTTP, in Shopify's literal shapes (FACTS 2.2, 2.3)."""
+"""Cost and throttling over HTTP, in Shopify's literal shapes (docs/shopify.md 2.2, 2.3)."""
 
 import asyncio
 

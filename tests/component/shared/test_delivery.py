@@ -268,6 +268,6 @@ async def test_a_deleted_consumer_or_stream_is_noticed(nats_url):
 
 @pytest.mark.parametrize("attempt", [1, 3, 50, 10_000])
 def test_no_delay_outgrows_its_bound(attempt):
-    outcome = delivery.decide(Unavailable(), attempt)
+    outcome = delivery.decide(Unavailable(), attempt, 0)
     assert isinstance(outcome, delivery.Retry)
     assert delivery.FIRST_DELAY <= outcome.delay <= delivery.MAX_DELAY

@@ -1,5 +1,6 @@
 """A store over a database of each test's own, with the syncer's tables; and what it holds."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from typing import Any
@@ -16,6 +17,7 @@ from shared.settings import PostgresSettings
 from syncer.handlers import project
 from syncer.rules import Rules
 from syncer.store import Projected, Store
+from syncer.turns import EventBusy
 
 
 @dataclass
@@ -29,10 +31,18 @@ class Books:
         return self.store.pool
 
     async def project(self, *changes: Change) -> Projected:
-        """What became of the last one."""
+        """What became of the last one. One that finds a crowd comes again, as the bus would bring it."""
         for change in changes:
-            projected = await project(change, self.store)
+            projected = await self._project(change)
         return projected
+
+    async def _project(self, change: Change) -> Projected:
+        async with asyncio.timeout(30):
+            while True:
+                try:
+                    return await project(change, self.store)
+                except EventBusy:
+                    await asyncio.sleep(0)
 
     async def rows(self, statement: str, *arguments: Any) -> list[dict[str, Any]]:
         async with transaction(self.pool) as connection:

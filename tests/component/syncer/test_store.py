@@ -166,6 +166,28 @@ async def test_a_deletion_of_what_was_never_seen_is_remembered(books):
     assert (await books.event(PRODUCT))["deleted_at"] is not None
 
 
+async def test_a_deletion_that_seems_older_than_what_is_known_is_asked_about(books):
+    """Its trigger may have whole seconds, or come of another clock of Shopify's: it must not be dropped in silence."""
+    await books.project(by_read(Product(updated=5), seen=5.5))
+    doubtful = await books.project(deletion(seen=5))
+    assert (doubtful.outcome, doubtful.changed, doubtful.refetch) == ("stale", False, "deleted")
+    assert await books.wanted() == {("product", PRODUCT): "deleted"}
+    gone = await books.project(deletion(seen=9, origin=Origin.REFETCH))
+    assert (gone.outcome, gone.deleted) == ("deleted", True)
+
+
+async def test_an_absence_that_came_first_does_not_keep_the_product_out(books):
+    """A read may lag behind: what it did not find, another may find, whatever our clock says."""
+    await books.project(deletion(seen=100, origin=Origin.REFETCH))
+    assert (await books.project(by_read(Product(updated=5), seen=101))).changed
+
+
+async def test_a_metafield_of_any_length_is_shown_as_far_as_it_goes(books):
+    long = {"event.category": "x" * 9_000, "event.venue_city": "ü" * 9_000}
+    assert (await books.project(by_read(Product(metafields=long)))).changed
+    assert len((await books.event(PRODUCT))["category"]) == 255
+
+
 async def test_a_webhook_newer_than_the_deletion_asks_and_only_a_read_resurrects(books):
     await books.project(by_read(Product()), deletion(seen=10))
     asked = await books.project(by_webhook(Product(updated=11)))

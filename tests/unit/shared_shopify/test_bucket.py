@@ -13,7 +13,7 @@ SMALL = 1e-6
 
 
 class Shopify:
-    """The leaky bucket of FACTS 2.3, written apart from ours."""
+    """The leaky bucket of docs/shopify.md 2.3, written apart from ours."""
 
     def __init__(self, maximum, rate):
         self.maximum, self.rate, self.level, self.at = maximum, rate, maximum, 0.0
@@ -165,7 +165,7 @@ def test_more_than_the_bucket_holds_is_never_there():
 
 
 def test_sixteen_parallel_queries_of_862_fit_four_at_a_time_into_4000_points():
-    """The measurement of FACTS 2.3."""
+    """The measurement of docs/shopify.md 2.3."""
     bucket, granted = Bucket.full(4000, 200, 0.0), 0
     while bucket.wait_for(862, 0.0) == 0:
         bucket, _ = bucket.take(862, 0.0)

@@ -16,7 +16,7 @@ from shared.shopify import documents
 from shared.shopify.documents import UnknownDocument, load
 
 TRUE_SCHEMAS = Path(__file__).parents[4] / "shared" / "shopify" / "schema"
-SMALLEST_BUCKET = 1000  # points; seen on older shops, and possible while Shopify cuts limits (FACTS 2.1)
+SMALLEST_BUCKET = 1000  # points; seen on older shops, and possible while Shopify cuts limits (docs/shopify.md 2.1)
 
 
 @cache

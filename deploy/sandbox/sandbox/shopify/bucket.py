@@ -1,6 +1,6 @@
 """Shopify's leaky bucket of cost points: continuous restore, charged as requested, refunded to the actual. Pure.
 
-FACTS 2.3: admit when what is available covers the requested cost; a rejected call costs nothing.
+docs/shopify.md 2.3: admit when what is available covers the requested cost; a rejected call costs nothing.
 """
 
 from collections.abc import Callable

@@ -1,4 +1,4 @@
-"""One GraphQL request from its text to Shopify's envelope: validate, price, admit, run, refund (FACTS 2.2).
+"""One GraphQL request from its text to Shopify's envelope: validate, price, admit, run, refund (docs/shopify.md 2.2).
 
 Static errors answer alone; a query over the maximum and a throttled one run nothing; run-time errors come with `data`
 and `extensions.cost`.
@@ -147,7 +147,7 @@ class Executor:
         }
 
     def _too_long(self, prepared: Prepared) -> Json | None:
-        """Arrays in arguments hold 250 at most; the charge stays (FACTS 2.2)."""
+        """Arrays in arguments hold 250 at most; the charge stays (docs/shopify.md 2.2)."""
         root = self.schema.get_root_type(prepared.operation.operation)
         for node in prepared.operation.selection_set.selections:
             if not isinstance(node, FieldNode) or not isinstance(root, GraphQLObjectType):

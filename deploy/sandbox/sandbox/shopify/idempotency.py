@@ -1,4 +1,4 @@
-"""`@idempotent(key:)`: one effect for one key, for 24 hours (FACTS 3). Pure.
+"""`@idempotent(key:)`: one effect for one key, for 24 hours (docs/shopify.md 3). Pure.
 
 A key is held by a request from its admission to its answer; a second request with a held key is told so. A key that was
 used answers again with what it did then, rendered from the present state; with other arguments it is refused.

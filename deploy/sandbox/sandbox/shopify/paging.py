@@ -1,7 +1,7 @@
 """Cursor connections: keyset pages over sorted lists, with Shopify's opaque cursors. Pure.
 
 A cursor is base64 of `{"last_id", "last_value"}`: an item whose sort value changes while someone pages moves with it,
-so it may be seen twice and is never lost (FACTS 2.6).
+so it may be seen twice and is never lost (docs/shopify.md 2.6).
 """
 
 import base64

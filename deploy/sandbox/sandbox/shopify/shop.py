@@ -54,7 +54,7 @@ class JournalEntry:
 
 @dataclass(slots=True)
 class Rules:
-    """What Shopify leaves undecided about effects; see FACTS 7. Changed at run time by the knobs."""
+    """What Shopify leaves undecided about effects; see docs/shopify.md 7. Changed at run time by the knobs."""
 
     inventory_bumps_product: bool = True
     metafields_bump_product: bool = True

@@ -1,4 +1,4 @@
-"""graphql-core's complaints about a document in Shopify's words and codes (FACTS 2.2). Pure."""
+"""graphql-core's complaints about a document in Shopify's words and codes (docs/shopify.md 2.2). Pure."""
 
 import re
 from typing import Any

@@ -1,6 +1,6 @@
 """Quantities by item and location: set, adjust, sell, activate, deactivate; in an `Action`. Callers check.
 
-on_hand is the sum of its parts (FACTS 3): to set it moves `available`; selling moves available to committed.
+on_hand is the sum of its parts (docs/shopify.md 3): to set it moves `available`; selling moves available to committed.
 """
 
 from dataclasses import dataclass

@@ -1,4 +1,4 @@
-"""Webhook subscriptions of the one app: create, update, delete, with Shopify's userErrors (FACTS 1.5)."""
+"""Webhook subscriptions of the one app: create, update, delete, with Shopify's userErrors (docs/shopify.md 1.5)."""
 
 import re
 from dataclasses import dataclass, field

@@ -18,7 +18,7 @@ QUERY: dict[str, Resolver] = {
     "productsCount": products.products_count,
     "productVariant": lookups.look_up("ProductVariant", lookups.SHELVES["ProductVariant"]),
     "productVariants": connection(variants.variants_everywhere, BY_ID),
-    # `query` is ignored, as Shopify ignores it (FACTS 2.6)
+    # `query` is ignored, as Shopify ignores it (docs/shopify.md 2.6)
     "productVariantsCount": lambda _, info, limit=COUNT_LIMIT, **__: count_of(
         len(request_of(info).shop.variants), limit
     ),
