@@ -1,4 +1,4 @@
-"""One product in both of Shopify's spellings (docs/shopify.md 1.7 and documents/product.graphql), and what was seen of it.
+"""One product in both of Shopify's spellings (docs/shopify.md 1.7, documents/product.graphql), and what was seen of it.
 
 Times are whole seconds after `START`; `seen` may have a fraction.
 """

@@ -35,7 +35,7 @@ class Shape(StrEnum):
     """How the body of a change is spelled."""
 
     WEBHOOK = (
-        "webhook"  # REST-style resource, docs/shopify.md 1.7: perhaps without all variants, never with inventory by location
+        "webhook"  # REST-style resource, docs/shopify.md 1.7: perhaps not all variants, never inventory by location
     )
     GRAPHQL = "graphql"  # the `Product` node of documents/product.graphql: whole
 

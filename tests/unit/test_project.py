@@ -15,10 +15,13 @@ from ops.cli import app as command_line
 from read_api.app import create_app
 from read_api.settings import ReadApiSettings
 
-DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md")
+DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/shopify.md")
 README = (ROOT / "README.md").read_text("utf-8")
 OURS = ("shared", "services", "deploy", "tests", ".ci")
 PROBES = {"/livez", "/readyz", "/metrics"}
+SOURCES = {".py", ".sql", ".lua", ".graphql", ".md", ".toml", ".yaml", ".conf"}
+THIS = "tests/unit/test_project.py"  # spells out what it looks for
+SECTION = r"\d(?:\.\d)?"
 
 
 def test_env_example_is_what_the_settings_classes_say() -> None:
@@ -60,6 +63,24 @@ def test_a_document_names_only_files_that_exist(document: str) -> None:
 def test_a_document_names_only_tests_that_exist(document: str) -> None:
     named = set(re.findall(r"`(test_\w+)`", (ROOT / document).read_text("utf-8")))
     assert named <= set(defined_tests())
+
+
+def test_every_section_of_the_facts_about_shopify_that_is_cited_exists() -> None:
+    facts = (ROOT / "docs/shopify.md").read_text("utf-8")
+    sections = set(re.findall(rf"^##+ ({SECTION})\.? ", facts, re.MULTILINE))
+    cited = {
+        (name, section)
+        for name, text in texts()
+        for several in re.findall(rf"docs/shopify\.md\s+({SECTION}(?:(?:, | and ){SECTION})*)", text)
+        for section in re.findall(SECTION, several)
+    }
+    assert cited
+    assert {(name, section) for name, section in cited if section not in sections} == set()
+
+
+def test_nothing_points_to_a_document_that_is_not_in_the_repository() -> None:
+    elsewhere = re.compile(r"\bFACTS(?:\.md| \d)|\bDESIGN\.md|\bDESIGN section")
+    assert [name for name, text in texts() if name != THIS and elsewhere.search(text)] == []
 
 
 def test_every_promise_is_kept_by_a_named_test_or_not_yet() -> None:
@@ -111,6 +132,14 @@ def defined_tests() -> Iterator[str]:
         for node in ast.walk(tree(source)):
             if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef):
                 yield node.name
+
+
+def texts() -> Iterator[tuple[str, str]]:
+    """Every source and document, by its place in the repository."""
+    files = [ROOT / document for document in DOCUMENTS]
+    files += [file for top in OURS for file in sorted((ROOT / top).rglob("*")) if file.suffix in SOURCES]
+    for file in files:
+        yield file.relative_to(ROOT).as_posix(), file.read_text("utf-8")
 
 
 def table_rows(section: str) -> list[list[str]]:

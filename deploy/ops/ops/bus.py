@@ -11,21 +11,25 @@ import nats.errors
 import nats.js.errors
 from nats.js import JetStreamContext
 
-from ops.failures import Refused, ServerDown
+from ops.failures import Refused, ServerDown, SettingWrong
+from shared.settings import is_nats
 
 T = TypeVar("T")
 
 CONNECT_WITHIN = 3  # seconds
 ANSWER_WITHIN = 5.0  # seconds
+DEFAULT_PORT = 4222
 
 
 @asynccontextmanager
 async def jetstream(url: str) -> AsyncIterator[JetStreamContext]:
-    """Raises ServerDown, also for what fails inside; Refused when JetStream knows no such stream."""
+    """Raises ServerDown, also for what fails inside; Refused when JetStream knows no such stream; SettingWrong."""
+    if not is_nats(url):
+        raise SettingWrong("--nats (NATS_URL) is no nats:// address (is the password percent-encoded?)")
     try:
         async with asyncio.timeout(CONNECT_WITHIN + 1):
             client = await nats.connect(
-                url,
+                url.split(","),
                 name="understudy",
                 connect_timeout=CONNECT_WITHIN,
                 allow_reconnect=False,
@@ -54,7 +58,7 @@ async def _quiet(_: Exception) -> None:
     """The error is raised where the answer is waited for, too; one message is enough."""
 
 
-def _shown(url: str) -> str:
-    """Without the password."""
-    parts = urlsplit(url)
-    return f"{parts.hostname}:{parts.port}" if parts.hostname else url
+def _shown(addresses: str) -> str:
+    """Hosts and ports of addresses that were checked; no passwords."""
+    hosts = [urlsplit(address) for address in addresses.split(",")]
+    return ", ".join(f"{host.hostname}:{host.port or DEFAULT_PORT}" for host in hosts)

@@ -30,10 +30,16 @@ class SettingMissing(Permanent):
     """A setting is missing from the environment."""
 
 
+class SettingWrong(Permanent):
+    """A setting, or the option that stands for it, can't be read."""
+
+
 def exit_code(error: Exception) -> Exit:
     match error:
         case Unavailable():
             return Exit.UNAVAILABLE
         case NotFound():
             return Exit.NOT_FOUND
+        case SettingWrong():
+            return Exit.USAGE
     return Exit.FAILED

@@ -25,11 +25,15 @@ class Http:
         return self._ask("PATCH", url, body)
 
     def probe(self, url: str) -> tuple[int | None, Any]:
-        """Status and JSON of the answer, whatever it is; a status of None when there is none."""
+        """Status and JSON of the answer, whatever it is; when there is none, None and why, in words."""
         try:
             answer = self._client.get(url)
+        except httpx2.TimeoutException:
+            return None, f"no answer within {WITHIN:g} s"
+        except httpx2.ConnectError:
+            return None, "nobody listens there"
         except httpx2.HTTPError:
-            return None, None
+            return None, "the connection broke"
         return answer.status_code, _json(answer)
 
     def _ask(self, method: str, url: str, body: Any = None) -> Any:

@@ -3,7 +3,7 @@
 from collections import OrderedDict
 
 from shared.contracts import EventProjectedV1
-from shared.tags import EVENTS, event_tag
+from shared.tags.names import EVENTS, event_tag
 
 MAX = 100_000  # tags; a few MB. What was used longest ago is forgotten first, and then protected by Redis alone
 

@@ -10,13 +10,13 @@ from collections.abc import Iterator
 from typing import Any
 
 from read_api.audience import Audience
-from read_api.parameters import Question, Sort
+from read_api.parameters import ListParameters, Question, Sort
 from shared.postgres import queries
 
 SQL = queries("read_api")
 PLACES = {"starts_at": "starts_at", "title": 'title COLLATE "C"', "updated_at": "listed_at"}
 ITEMS = {Audience.PUBLIC: "item", Audience.ORGANIZER: "manage_item"}
-FILTERS = ("category", "tag", "city", "available", "starts_after", "starts_before")
+FILTERS = tuple(name for name in ListParameters.model_fields if name not in {"q", "sort", "limit", "cursor"})
 PLAIN_WORDS = re.compile(r"\w+( \w+)*")
 PARAMETER = re.compile(r"(?<!:):([a-z_]+)")
 

@@ -1,5 +1,6 @@
 """Is the data live? One small document, made at most once a second."""
 
+import asyncio
 import time
 from typing import Any
 
@@ -14,6 +15,7 @@ from read_api.visibility import Visibility
 from shared.errors import Unavailable
 
 MAX_AGE = 1.0  # seconds that one status is given to everyone who asks
+PATIENCE = 1.0  # seconds for PostgreSQL: who asks for the status of an outage must not wait for it
 MILLISECONDS = 1000
 UNKNOWN = {"events": None, "incomplete": None, "last_change_at": None, "refetches_pending": None}
 
@@ -28,6 +30,7 @@ class StatusBoard:
         self._visibility = visibility
         self._coalescer: Coalescer[bytes] = Coalescer(max_loads=1, max_waiters=10_000)
         self._made: tuple[float, bytes] | None = None
+        self._counting: asyncio.Task[dict[str, Any] | None] | None = None
 
     async def read(self) -> bytes:
         """JSON. Raises Overloaded."""
@@ -37,9 +40,12 @@ class StatusBoard:
 
     async def close(self) -> None:
         await self._coalescer.close()
+        if self._counting is not None:
+            self._counting.cancel()
+            await asyncio.wait((self._counting,), timeout=PATIENCE)
 
     async def _make(self) -> bytes:
-        projections = await self._projections()
+        projections = await self._projections_in_time()
         fresh = self._visibility.summary()
         body = orjson.dumps(
             {
@@ -59,6 +65,13 @@ class StatusBoard:
         )
         self._made = (time.monotonic(), body)
         return body
+
+    async def _projections_in_time(self) -> dict[str, Any] | None:
+        """None when PostgreSQL does not answer at once. One that hangs is asked once, however often we are."""
+        if self._counting is None or self._counting.done():
+            self._counting = asyncio.create_task(self._projections(), name="count for the status")
+        await asyncio.wait((self._counting,), timeout=PATIENCE)
+        return self._counting.result() if self._counting.done() else None
 
     async def _projections(self) -> dict[str, Any] | None:
         """None when PostgreSQL is away."""

@@ -1,6 +1,6 @@
 """Register the webhooks that the projections live on, through Shopify's API, wherever they are missing.
 
-Shopify deletes a subscription after 8 failures in a row, and says nothing to the app (docs/shopify.md 1.3): so it is done at
+Shopify deletes a subscription after 8 failures in a row, in silence (docs/shopify.md 1.3): so it is done at
 every start, and every few minutes.
 """
 

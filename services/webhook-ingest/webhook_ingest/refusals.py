@@ -15,7 +15,7 @@ Refused
 └── NotStored       503  NATS did not acknowledge it
 
 Shopify takes everything but 2xx as a failure: it tries 8 more times over 4 hours, then deletes a subscription that was
-made through its API, and warns the app's owner (docs/shopify.md 1.3). That decides what an unknown topic gets. 200 would drop
+made through its API, and warns its owner (docs/shopify.md 1.3). That decides what an unknown topic gets. 200 would drop
 somebody's data in silence for ever. A refusal is 9 small requests in 4 hours for each event, a warning to the owner,
 and the end of a subscription that nobody here listens to; no other subscription suffers. So it is 404.
 """

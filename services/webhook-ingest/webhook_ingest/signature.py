@@ -1,6 +1,6 @@
 """Prove that a webhook came from Shopify. Pure.
 
-Base64 of HMAC-SHA256 over the raw body, keyed with the app's client secret (docs/shopify.md 1.2). Headers are not signed, and
+Base64 of HMAC-SHA256 over the raw body, by the app's client secret (docs/shopify.md 1.2). Headers are not signed, and
 neither is the time: a signature proves that Shopify once said this body to our app, nothing else.
 """
 
@@ -68,7 +68,7 @@ def _decoded(signature: str) -> bytes | None:
 
 
 def _likely_originals(body: bytes) -> Iterator[bytes]:
-    """What Shopify may have sent, if a proxy trimmed, padded or re-serialised it (docs/shopify.md 1.7: how Shopify escapes)."""
+    """What Shopify may have sent, if a proxy trimmed, padded or rewrote it (escapes: docs/shopify.md 1.7)."""
     if len(body) > MAX_EVIDENCE:
         return
     trimmed = body.removeprefix(b"\xef\xbb\xbf").strip()

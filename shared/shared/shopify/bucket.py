@@ -1,6 +1,6 @@
 """The arithmetic of Shopify's cost points, seen from one process. Pure.
 
-Shopify (docs/shopify.md 2.3): a call is admitted when the bucket holds its requested cost, which is taken at once; what it did
+Shopify (docs/shopify.md 2.3): a call is admitted if the bucket holds its requested cost, taken at once; what it did
 not use comes back when it ends; `rate` points a second flow in, up to `maximum`.
 
 What keeps us below Shopify's own level, so that nothing is ever refused: points are taken before a request leaves and

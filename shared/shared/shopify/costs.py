@@ -4,7 +4,7 @@ from dataclasses import dataclass, field
 
 from shared.shopify.documents import Document
 
-# Of the costs in the documents, 95.4 % were exact against recorded answers, the others off by up to 9 (docs/shopify.md 2.4).
+# By our formula, 95.4 % of recorded costs were exact, the others off by up to 9 points (docs/shopify.md 2.4).
 MARGIN = 10.0  # points on top, until Shopify has said the true cost
 MAX_COST = 1000.0  # the most a query may ask for
 

@@ -1,6 +1,7 @@
 """The GraphQL documents that are sent to Shopify, by name: `documents/<name>.graphql` with the fragments it spreads.
 
-A file says what it asks Shopify for ("# Requested cost: 191", by the formula that docs/shopify.md 2.4 gives; tests recompute it).
+A file says what it asks Shopify for ("# Requested cost: 191", by the formula of docs/shopify.md 2.4; tests recompute
+it).
 """
 
 import re

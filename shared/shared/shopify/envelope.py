@@ -1,6 +1,6 @@
 """Read what Shopify answered: data, or the error it is. Pure.
 
-The shapes are those of docs/shopify.md 2.2: a static error has only `errors`; a run-time error also has `data` and a cost;
+Shapes: docs/shopify.md 2.2. A static error has only `errors`; a run-time error also has `data` and a cost;
 userErrors stand inside `data`; THROTTLED is an HTTP 200.
 """
 

@@ -26,8 +26,19 @@ from redis.backoff import NoBackoff
 
 from shared.errors import Unavailable
 from shared.settings import RedisSettings
+from shared.tags.names import EVENTS, event_tag
 
-EVENTS = "events"  # the tag of every list
+__all__ = [
+    "EVENTS",
+    "Document",
+    "Hit",
+    "Lead",
+    "RedisUnavailable",
+    "Tags",
+    "Wait",
+    "connect",
+    "event_tag",
+]
 
 SOCKET_TIMEOUT = 0.5  # seconds; a cache that is slower than that is no cache
 CONNECT_TIMEOUT = 0.5  # seconds
@@ -39,10 +50,6 @@ MAX_DOCUMENTS = 2000  # of one tag: whoever mints more filters and cursors than 
 
 class RedisUnavailable(Unavailable):
     """Redis does not answer."""
-
-
-def event_tag(event_id: int) -> str:
-    return f"event:{event_id}"
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,18 @@
 """Tokens, status, one-shots: an answer for people, one line of JSON for programs, a clear error when it can't be."""
 
 import hashlib
+import json
+from collections.abc import Iterator
+from contextlib import contextmanager
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
 
-from command_line import understudy
+import pytest
+from command_line import Said, understudy
 
-from sandbox.servers import Servers
+from ops.up.layout import Layout
+from sandbox.servers import Servers, free_port
 from shared.auth import Scope, StaticKeys
 
 
@@ -44,6 +52,18 @@ async def test_a_setting_that_is_missing_is_named():
     assert (said.code, said.err) == (1, "understudy: POSTGRES_DSN is not set; `understudy migrate` needs it\n")
 
 
+@pytest.mark.parametrize("canary", ["canary7f3a#x", "1#canary7f3a", "canary7f3a[x"])
+async def test_a_wrong_address_is_one_line_that_does_not_show_it(canary: str):
+    ask = "(is the password percent-encoded?)"
+    for words in (("status",), ("dead", "list")):
+        said = await understudy(*words, "--nats", f"nats://u:{canary}@127.0.0.1:4222")
+        assert (said.code, said.err) == (2, f"understudy: --nats (NATS_URL) is no nats:// address {ask}\n")
+    said = await understudy("migrate", env={"POSTGRES_DSN": f"postgresql://u:{canary}@127.0.0.1/db"})
+    assert (said.code, said.err) == (2, f"understudy: POSTGRES_DSN: is no postgresql:// address {ask}\n")
+    said = await understudy("provision", "--json", env={"NATS_URL": f"nats://u:{canary}@127.0.0.1"})
+    assert (said.code, said.err) == (2, f'{{"error":"NATS_URL: is no nats:// address {ask}"}}\n')
+
+
 async def test_status_says_who_is_away_and_ends_with_3(servers: Servers):
     await understudy("provision", env=servers.environment())
     away = "http://127.0.0.1:9"
@@ -52,7 +72,7 @@ async def test_status_says_who_is_away_and_ends_with_3(servers: Servers):
     assert said.code == 3
     answer = said.answer
     assert answer["ok"] is False
-    assert answer["services"]["read-api"] == {"address": away, "ready": False, "problems": {"": "no answer"}}
+    assert answer["services"]["read-api"] == {"address": away, "ready": False, "problems": {"": "nobody listens there"}}
     assert {stream["name"] for stream in answer["nats"]["streams"]} == {"CHANGES", "PROJECTIONS", "DEAD_LETTERS"}
     assert answer["nats"]["consumers"][0]["name"] == "syncer"
 
@@ -60,3 +80,80 @@ async def test_status_says_who_is_away_and_ends_with_3(servers: Servers):
 async def test_the_version_is_one_line():
     said = await understudy("--version")
     assert (said.code, said.out.split()[0]) == (0, "understudy")
+
+
+@contextmanager
+def answering(answers: dict[str, Any]) -> Iterator[str]:
+    """An HTTP server that has these answers by path, and 503 for all else."""
+
+    class Answers(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            self.send_response(200 if self.path in answers else 503)
+            self.end_headers()
+            self.wfile.write(json.dumps(answers.get(self.path)).encode())
+
+        def log_message(self, format: str, *args: Any) -> None:  # noqa: A002  # the signature is http.server's
+            pass
+
+    with ThreadingHTTPServer(("127.0.0.1", 0), Answers) as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield f"http://127.0.0.1:{server.server_port}"
+        server.shutdown()
+        thread.join()
+
+
+DATA = {
+    "change_to_visible_ms": {"p50": 25.2, "p99": 84.9, "max": 90.0, "samples": 3},
+    "events": 30,
+    "backfill": {"started_at": "a", "finished_at": "b", "products": 33, "expected": 33, "failed": False},
+    "shopify": {"budget_left": None},
+    "degraded": [],
+}
+
+
+async def status_of(servers: Servers, answers: dict[str, Any], *words: str) -> Said:
+    await understudy("provision", env=servers.environment())
+    with answering({"/readyz": {}, **answers}) as url:
+        rooms = ("--read-api", url, "--webhook-ingest", url, "--syncer", url)
+        return await understudy("status", *rooms, "--nats", servers.nats_url, *words)
+
+
+async def test_status_is_well_when_all_is_and_speaks_in_words(servers: Servers):
+    said = await status_of(servers, {"/v1/status": DATA})
+    assert said.code == 0, said.out
+    assert "p50 25 ms, p99 85 ms" in said.out
+    assert "33 of 33 products, finished b" in said.out
+    assert not {"{", "[", "None"} & set(said.out.split())
+    assert "{" not in said.out
+
+
+async def test_services_that_are_ready_over_data_that_does_not_answer_are_not_well(servers: Servers):
+    said = await status_of(servers, {})
+    assert said.code == 3
+    assert "read-api does not answer /v1/status" in said.out
+    said = await status_of(servers, {}, "--json")
+    assert (said.code, said.answer["ok"], said.answer["data"]) == (3, False, None)
+
+
+async def test_a_read_api_that_does_without_a_part_is_not_well(servers: Servers):
+    said = await status_of(servers, {"/v1/status": {**DATA, "degraded": ["postgres"]}}, "--json")
+    assert (said.code, said.answer["ok"]) == (3, False)
+
+
+async def test_status_and_dead_look_where_the_port_says():
+    port = free_port()
+    said = await understudy("status", "--port", str(port), "--json", env={"NATS_URL": ""})
+    assert said.answer["services"]["read-api"]["address"] == f"http://127.0.0.1:{port}"
+    said = await understudy("dead", "list", "--port", str(port), env={"NATS_URL": ""})
+    assert said.code == 3
+    assert Layout.of(port).url("nats", "nats").removeprefix("nats://") in said.err
+
+
+async def test_a_wrong_usage_is_one_line_of_json_too():
+    said = await understudy("status", "--nope", "--json")
+    assert said.code == 2
+    assert json.loads(said.err)["error"].startswith("No such option: --nope")
+    said = await understudy("status", "--nope")
+    assert said.err.startswith("understudy: No such option: --nope")
+    assert (await understudy("status", "--help")).code == 0

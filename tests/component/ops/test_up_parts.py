@@ -12,9 +12,10 @@ from ops.up.arrival import Arrival
 from ops.up.credentials import Credentials
 from ops.up.introduction import introduce
 from ops.up.layout import Layout
+from ops.up.live import step
 from ops.up.plan import OtherShopify, Plan
 from ops.up.startup import Interrupted, Step, Stopping
-from sandbox.processes import Died, NotReady, Process
+from sandbox.processes import Died, NotReady, Process, Supervisor
 from sandbox.servers import Servers, Valkey
 from shared.auth import Scope, StaticKeys
 
@@ -128,6 +129,19 @@ async def test_events_that_stop_arriving_are_an_error_and_slow_ones_are_not():
     assert startup.wait_for_arrival(lambda: next(coming), Stopping(), stalled_after=0.5) == done
     with pytest.raises(NotReady, match=r"no progress for 0\.3 s"):
         startup.wait_for_arrival(lambda: ARRIVING, Stopping(), stalled_after=0.3)
+
+
+async def test_what_died_and_was_started_again_is_said_once(tmp_path: Path):
+    process = script(tmp_path, "read_api", "import time; time.sleep(60)")
+    process.launch()
+    times = iter([0.0, 0.0, 100.0])
+    supervisor = Supervisor([process], clock=lambda: next(times, 100.0))
+    assert step(supervisor) == []
+    process.kill()
+    assert step(supervisor) == []  # planned, not done yet
+    assert step(supervisor) == ["read-api died (exit code -9), started again"]
+    assert step(supervisor) == []
+    process.kill()
 
 
 async def test_a_shopify_that_is_away_or_is_none_is_named():

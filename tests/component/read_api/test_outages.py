@@ -147,3 +147,21 @@ async def ok(api: httpx2.AsyncClient, path: str) -> bool:
 
 async def unmigrated(api: httpx2.AsyncClient) -> bool:
     return (await api.get("/readyz")).json()["problems"] != {}
+
+
+async def test_the_status_answers_at_once_though_postgresql_hangs(serve, tmp_path: Path):
+    with Postgres(tmp_path / "postgres") as server:
+        dsn = server.create_database("hanging")
+        await migrate(dsn, "syncer")
+        async with serve(postgres_dsn=dsn) as api:
+            await asyncio.to_thread(server.pause)
+            try:
+                async with asyncio.timeout(5):
+                    assert "postgres" in await eventually(lambda: degraded(api))
+            finally:
+                await asyncio.to_thread(server.resume)
+            await eventually(lambda: recovered(api), within=15)
+
+
+async def recovered(api: httpx2.AsyncClient) -> bool:
+    return "postgres" not in (await api.get("/v1/status")).json()["degraded"]

@@ -1,4 +1,4 @@
-"""The requested cost is docs/shopify.md 2.4, tested against the costs of its table 3.1 and the measured 862 and 1293."""
+"""The requested cost is docs/shopify.md 2.4, tested against its table 3.1 and the measured 862 and 1293."""
 
 import pytest
 from graphql import OperationDefinitionNode, parse

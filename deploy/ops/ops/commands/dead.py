@@ -11,7 +11,7 @@ import orjson
 import typer
 
 from ops import bus, output
-from ops.commands.options import NATS, Json, NatsUrl, Yes
+from ops.commands.options import Json, NatsUrl, Port, Yes, nats_at
 from ops.dead_letters import Cemetery, DeadLetter, Filter
 from ops.failures import Exit
 
@@ -39,7 +39,8 @@ def list_(
     since: Since = None,
     limit: Annotated[int, typer.Option(min=1, max=10_000, help="At most so many, oldest first.")] = 50,
     after: Annotated[int, typer.Option(min=0, help="Only those behind this sequence: the next page.")] = 0,
-    nats: NatsUrl = NATS,
+    nats: NatsUrl = None,
+    port: Port = None,
     json: Json = False,
 ) -> None:
     """What was buried, oldest first."""
@@ -47,7 +48,7 @@ def list_(
 
     async def work() -> list[DeadLetter]:
         found: list[DeadLetter] = []
-        async with _cemetery(nats) as cemetery:
+        async with _cemetery(nats_at(nats, port)) as cemetery:
             async for letter in cemetery.matching(wanted, after):
                 found.append(letter)
                 if len(found) > limit:
@@ -72,13 +73,14 @@ def list_(
 @app.command()
 def show(
     sequence: Annotated[int, typer.Argument(help="Its sequence number, as `list` shows it.")],
-    nats: NatsUrl = NATS,
+    nats: NatsUrl = None,
+    port: Port = None,
     json: Json = False,
 ) -> None:
     """One dead letter, whole."""
 
     async def work() -> DeadLetter:
-        async with _cemetery(nats) as cemetery:
+        async with _cemetery(nats_at(nats, port)) as cemetery:
             return await cemetery.get(sequence)
 
     letter = bus.run(work())
@@ -102,7 +104,8 @@ def replay(
     reason: Reason = None,
     since: Since = None,
     yes: Yes = False,
-    nats: NatsUrl = NATS,
+    nats: NatsUrl = None,
+    port: Port = None,
     json: Json = False,
 ) -> None:
     """Publish again where they came from, with their own headers; a dead letter goes once that is stored."""
@@ -113,7 +116,7 @@ def replay(
 
     async def work() -> list[dict[str, Any]]:
         done = []
-        async with _cemetery(nats) as cemetery:
+        async with _cemetery(nats_at(nats, port)) as cemetery:
             async for letter in _letters(cemetery, sequences, wanted):
                 stored = await cemetery.replay(letter)
                 done.append({"sequence": letter.sequence, "subject": letter.subject, "stored_as": stored})
@@ -138,7 +141,8 @@ def drop(
     reason: Reason = None,
     since: Since = None,
     yes: Yes = False,
-    nats: NatsUrl = NATS,
+    nats: NatsUrl = None,
+    port: Port = None,
     json: Json = False,
 ) -> None:
     """Delete for good."""
@@ -148,7 +152,7 @@ def drop(
 
     async def work() -> list[int]:
         done = []
-        async with _cemetery(nats) as cemetery:
+        async with _cemetery(nats_at(nats, port)) as cemetery:
             async for letter in _letters(cemetery, sequences, wanted):
                 await cemetery.drop(letter)
                 done.append(letter.sequence)

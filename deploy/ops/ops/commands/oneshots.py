@@ -6,7 +6,7 @@ import sys
 
 from ops import output
 from ops.commands.options import Json
-from ops.failures import Refused, SettingMissing
+from ops.failures import Exit, Refused, SettingMissing, SettingWrong
 
 WITHIN = 600.0  # seconds; a migration that rewrites a table takes its time
 MIGRATE = ("-m", "syncer", "migrate")
@@ -38,6 +38,8 @@ def _run(name: str, module: tuple[str, ...], setting: str, json: bool) -> None:
     except subprocess.TimeoutExpired:
         raise Refused(f"{name} did not end within {WITHIN:g} s") from None
     lines = done.stdout.strip().splitlines()
+    if done.returncode == Exit.USAGE:  # as shared.settings.load leaves
+        raise SettingWrong("\n".join(lines))
     if done.returncode != 0:
         raise Refused(f"{name} failed with exit code {done.returncode}\n" + "\n".join(lines[-20:]))
     if json:

@@ -1,4 +1,4 @@
-"""Options that several commands take. Defaults are the addresses of `understudy up` on its default ports."""
+"""Options that several commands take. Addresses that are not given are those of `understudy up`."""
 
 from typing import Annotated
 
@@ -6,12 +6,26 @@ import typer
 
 from ops.up.layout import DEFAULT_PORT, Layout
 
-_here = Layout.of(DEFAULT_PORT)
-NATS = _here.url("nats", "nats")
-READ_API = _here.url("read_api")
-WEBHOOK_INGEST = _here.url("webhook_ingest")
-SYNCER = _here.url("syncer")
-
 Json = Annotated[bool, typer.Option("--json", help="One line of JSON instead of text.")]
 Yes = Annotated[bool, typer.Option("--yes", "-y", help="Don't ask.")]
-NatsUrl = Annotated[str, typer.Option("--nats", envvar="NATS_URL", help="NATS, nats://user:password@host:port.")]
+NatsUrl = Annotated[
+    str | None,
+    typer.Option("--nats", envvar="NATS_URL", help="NATS, nats://user:password@host:port."),
+]
+Port = Annotated[
+    int | None,
+    typer.Option(
+        min=1,
+        max=65_000,
+        help=f"The --port of the `understudy up` that is meant ({DEFAULT_PORT}). An address that is given goes before.",
+    ),
+]
+
+
+def room_at(room: str, port: int | None, scheme: str = "http") -> str:
+    """Where `understudy up --port` has it."""
+    return Layout.of(port or DEFAULT_PORT).url(room, scheme)
+
+
+def nats_at(address: str | None, port: int | None) -> str:
+    return address or room_at("nats", port, "nats")

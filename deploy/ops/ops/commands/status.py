@@ -5,33 +5,36 @@ from typing import Annotated, Any
 import typer
 from nats.js import JetStreamContext
 
-from ops import bus, output
-from ops.commands.options import NATS, READ_API, SYNCER, WEBHOOK_INGEST, Json, NatsUrl
+from ops import bus, data_in_words, output
+from ops.commands.options import Json, NatsUrl, Port, nats_at, room_at
 from ops.failures import Exit, Refused, ServerDown
 from ops.web import Http
 from shared.topology import CONSUMERS, STREAMS
 
 
 def status(
-    read_api: Annotated[str, typer.Option(envvar="READ_API_URL", help="Address of read-api.")] = READ_API,
+    read_api: Annotated[str | None, typer.Option(envvar="READ_API_URL", help="Address of read-api.")] = None,
     webhook_ingest: Annotated[
-        str, typer.Option(envvar="WEBHOOK_INGEST_URL", help="Address of webhook-ingest.")
-    ] = WEBHOOK_INGEST,
-    syncer: Annotated[str, typer.Option(envvar="SYNCER_URL", help="Address of the syncer's probes.")] = SYNCER,
-    nats: NatsUrl = NATS,
+        str | None, typer.Option(envvar="WEBHOOK_INGEST_URL", help="Address of webhook-ingest.")
+    ] = None,
+    syncer: Annotated[str | None, typer.Option(envvar="SYNCER_URL", help="Address of the syncer's probes.")] = None,
+    nats: NatsUrl = None,
+    port: Port = None,
     json: Json = False,
 ) -> None:
     """Ask each service whether it is ready, read-api for the state of the data, NATS for streams and consumers.
 
-    Exit code 3 when a part does not answer or is not ready.
+    Exit code 3 when a part does not answer or is not ready, or read-api has to do without one.
     """
+    given = {"read_api": read_api, "webhook_ingest": webhook_ingest, "syncer": syncer}
+    addresses = {room: (address or room_at(room, port)).rstrip("/") for room, address in given.items()}
     http = Http()
-    addresses = {"read-api": read_api, "webhook-ingest": webhook_ingest, "syncer": syncer}
-    services = {name: _ready(http, address.rstrip("/")) for name, address in addresses.items()}
-    data = http.get(f"{read_api.rstrip('/')}/v1/status")
+    services = {room.replace("_", "-"): _ready(http, address) for room, address in addresses.items()}
+    data = http.get(f"{addresses['read_api']}/v1/status")
     http.close()
-    queue = bus.run(_bus(nats))
-    well = all(service["ready"] for service in services.values()) and queue["error"] is None
+    queue = bus.run(_bus(nats_at(nats, port)))
+    ready = all(service["ready"] for service in services.values())
+    well = ready and queue["error"] is None and isinstance(data, dict) and not data.get("degraded")
     if json:
         output.document({"ok": well, "services": services, "data": data, "nats": queue})
     else:
@@ -42,7 +45,7 @@ def status(
 
 def _ready(http: Http, address: str) -> dict[str, Any]:
     code, body = http.probe(f"{address}/readyz")
-    problems = {"": "no answer"} if code is None else (body or {}).get("problems") or {}
+    problems = {"": body} if code is None else (body or {}).get("problems") or {}
     return {"address": address, "ready": code == 200, "problems": problems}  # noqa: PLR2004  # HTTP's OK
 
 
@@ -52,8 +55,17 @@ async def _bus(url: str) -> dict[str, Any]:
             streams = [await _stream(jetstream, stream.name) for stream in STREAMS]
             consumers = [await _consumer(jetstream, each.stream.name, each.durable) for each in CONSUMERS]
     except (ServerDown, Refused) as error:
-        return {"error": str(error), "streams": [], "consumers": []}
+        return {"error": _words(error), "streams": [], "consumers": []}
     return {"error": None, "streams": streams, "consumers": consumers}
+
+
+def _words(error: ServerDown | Refused) -> str:
+    """The client's own exception, which ends the message, becomes what it means."""
+    cause = error.__cause__
+    if not isinstance(error, ServerDown) or cause is None:
+        return str(error)
+    meaning = "no answer in time" if isinstance(cause, TimeoutError) else "nobody listens there"
+    return str(error).removesuffix(repr(cause)) + meaning
 
 
 async def _stream(jetstream: JetStreamContext, name: str) -> dict[str, Any]:
@@ -64,7 +76,7 @@ async def _stream(jetstream: JetStreamContext, name: str) -> dict[str, Any]:
 async def _consumer(jetstream: JetStreamContext, stream: str, name: str) -> dict[str, Any]:
     """`waiting`: not delivered yet. `unacknowledged`: delivered, not answered; `redelivered`: of these, more than once.
 
-    `readers` wait for a message now.
+    `idle_fetches`: requests for messages that wait for one now.
     """
     info = await jetstream.consumer_info(stream, name)
     return {
@@ -73,7 +85,7 @@ async def _consumer(jetstream: JetStreamContext, stream: str, name: str) -> dict
         "waiting": info.num_pending,
         "unacknowledged": info.num_ack_pending,
         "redelivered": info.num_redelivered,
-        "readers": info.num_waiting,
+        "idle_fetches": info.num_waiting,
     }
 
 
@@ -91,10 +103,12 @@ def _print(services: dict[str, dict[str, Any]], data: Any, queue: dict[str, Any]
             ("name", "messages", "bytes"),
             [_values(s, "name", "messages", "bytes") for s in queue["streams"]],
         )
-        columns = ("name", "stream", "waiting", "unacknowledged", "redelivered", "readers")
+        columns = ("name", "stream", "waiting", "unacknowledged", "redelivered")
         output.table("\nConsumers", columns, [_values(consumer, *columns) for consumer in queue["consumers"]])
     if isinstance(data, dict):
-        output.table("\nData", ("what", "value"), list(data.items()))
+        output.table("\nData", ("what", "value"), data_in_words.rows(data))
+    else:
+        output.line("\nread-api does not answer /v1/status")
 
 
 def _values(row: dict[str, Any], *columns: str) -> list[Any]:

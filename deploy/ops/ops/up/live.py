@@ -13,6 +13,7 @@ from ops import output
 from ops.up.facts import Facts
 from ops.up.startup import Stopping
 from ops.up.system import System
+from sandbox.processes import Supervisor
 
 STEP = 0.25  # seconds between looks at the processes
 REFRESH = 1.0  # seconds between pictures
@@ -23,6 +24,11 @@ STYLES = {"ready": "green", "starting": "yellow", "down": "red"}
 
 def watch(system: System, summary: dict[str, Any], stopping: Stopping, *, live: bool, quiet: bool) -> None:
     """`live`: a table that renews itself; else lines; nothing at all when `quiet`."""
+    if not quiet:
+        for name, value in summary.items():
+            if isinstance(value, str):
+                output.line(f"{name:<16} {value}")
+        output.line("ready; Ctrl-C stops everything")
     if live:
         with Live(console=output.console(), auto_refresh=False, transient=False) as screen:
             _loop(system, stopping, REFRESH, lambda: screen.update(_picture(system, summary), refresh=True))
@@ -30,21 +36,30 @@ def watch(system: System, summary: dict[str, Any], stopping: Stopping, *, live: 
     if quiet:
         _loop(system, stopping, PLAIN_REFRESH, lambda: None)
         return
-    for name, value in summary.items():
-        if isinstance(value, str):
-            output.line(f"{name:<16} {value}")
-    output.line("ready; Ctrl-C stops everything")
     _loop(system, stopping, PLAIN_REFRESH, lambda: output.line(_line(system)))
 
 
 def _loop(system: System, stopping: Stopping, every: float, show: Callable[[], None]) -> None:
     steps = 0
     while not stopping.is_set():
-        system.supervisor.step()
+        for restarted in step(system.supervisor):
+            output.note(restarted)
         if steps % round(every / STEP) == 0:
             show()
         steps += 1
         stopping.wait(STEP)
+
+
+def step(supervisor: Supervisor) -> list[str]:
+    """One step of it; a sentence for each part that it started again."""
+    died = {process.name: process.exit_code for process in supervisor.processes if not process.alive}
+    before = dict(supervisor.restarts)
+    supervisor.step()
+    return [
+        f"{name.replace('_', '-')} died (exit code {code}), started again"
+        for name, code in died.items()
+        if supervisor.restarts[name] > before[name]
+    ]
 
 
 def _picture(system: System, summary: dict[str, Any]) -> RenderableType:

@@ -1,4 +1,4 @@
-"""Webhook bodies, as Shopify writes them (docs/shopify.md 1.7): REST-style resources, byte escapes, the shop's offset. Pure."""
+"""Webhook bodies as Shopify's (docs/shopify.md 1.7): REST-style resources, byte escapes, the shop's offset. Pure."""
 
 import json
 from dataclasses import dataclass

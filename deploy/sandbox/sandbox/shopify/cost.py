@@ -1,6 +1,6 @@
 """What a query costs: requested before it runs, actual from what it returned. Pure.
 
-The formula is docs/shopify.md 2.4: an object or a list of objects 1, value types 0, a connection 2 plus its size's weight times
+The formula (docs/shopify.md 2.4): an object or list of objects 1, value types 0, a connection 2 plus its weight times
 its node's cost, a root count 10, a mutation 10 and what lies below its payload's own fields.
 """
 

@@ -1,7 +1,8 @@
 """Deliver webhooks over HTTP as Shopify does: 5 s, only 2xx counts, no redirects, 8 retries with the original bytes.
 
 Deliveries wait in a heap by due time, a bounded number is under way at once. A full queue drops the newest, says so in
-the log, in its status and in the count `dropped`. After its last retry failed, the subscription is removed (docs/shopify.md 1.3).
+the log, in its status and in the count `dropped`. After its last retry failed, the subscription is removed
+(docs/shopify.md 1.3).
 """
 
 import asyncio

@@ -1,6 +1,6 @@
 """How the simulation says no: run-time errors of GraphQL, and userErrors inside a payload.
 
-Top-level shapes are docs/shopify.md 2.2: a run-time error comes with `data` and `extensions.cost`, a static one comes alone.
+Top-level shapes (docs/shopify.md 2.2): a run-time error has `data` and `extensions.cost`, a static one comes alone.
 """
 
 from dataclasses import dataclass

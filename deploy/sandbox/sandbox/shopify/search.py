@@ -1,6 +1,6 @@
 """Shopify's search syntax: terms, comparators, AND, OR, NOT, parentheses, quoted values. Pure.
 
-Faithful in its trap (docs/shopify.md 2.6): a timestamp must be quoted. Unquoted, its colons end the value early, what is left
+Faithful in its trap (docs/shopify.md 2.6): timestamps must be quoted. Unquoted, colons end the value, what is left
 is no date, the term filters nothing, and the only sign is a warning in `extensions.search`.
 """
 
