@@ -2,6 +2,7 @@
 
 from read_api.settings import ReadApiSettings
 from shared.serving import serve
+from shared.settings import load
 
 if __name__ == "__main__":
-    serve("read_api.app:create_app", ReadApiSettings())
+    serve("read_api.app:create_app", load(ReadApiSettings))

@@ -43,7 +43,8 @@ class Announcer:
         await self._raise(_tags(projected))
         await self._bus.publish(
             EventProjectedV1(
-                id=f"event:{projected.event_id}:{projected.revision}:{projected.events_revision or ''}",
+                # One name for one revision: said once more, it is a duplicate, and the bus drops it.
+                id=f"event:{projected.event_id}:{projected.revision}:{projected.made_at.isoformat()}",
                 source="syncer",
                 subject=f"event/{projected.event_id}",
                 time=change.time,

@@ -89,7 +89,7 @@ ON CONFLICT (id) DO UPDATE SET
     source_version = excluded.source_version, revision = e.revision + 1, changed_at = now(), deleted_at = now(),
     synced_at = now(), shown = (e.status = 'active')
 WHERE e.source_version < excluded.source_version AND e.deleted_at IS NULL
-RETURNING revision;
+RETURNING revision, synced_at;
 
 -- name: put_ticket
 INSERT INTO tickets (
@@ -111,7 +111,7 @@ DELETE FROM tickets WHERE event_id = $1 AND id <> ALL ($2::bigint[]);
 UPDATE collections SET revision = revision + 1 WHERE name = 'events' RETURNING revision;
 
 -- name: get_standing
-SELECT revision, shown, deleted_at IS NOT NULL AS deleted FROM events WHERE id = $1;
+SELECT revision, synced_at, shown, deleted_at IS NOT NULL AS deleted FROM events WHERE id = $1;
 
 -- name: get_events_revision
 SELECT revision FROM collections WHERE name = 'events';

@@ -97,12 +97,13 @@ async def put(
     await connection.execute(SQL.delete_tickets_but, event.id, [ticket.id for ticket in event.tickets])
 
 
-async def bury(connection: Connection, event_id: int, version: SourceVersion) -> int | None:
-    """Leave a tombstone; its revision, or None where a newer one, or a newer event, stands."""
-    revision: int | None = await connection.fetchval(SQL.bury_event, event_id, list(version))
-    if revision is not None:
-        await connection.execute(SQL.delete_tickets_but, event_id, [])
-    return revision
+async def bury(connection: Connection, event_id: int, version: SourceVersion) -> tuple[int, datetime] | None:
+    """Leave a tombstone; its revision and when that was made, or None where a newer one, or a newer event, stands."""
+    row = await connection.fetchrow(SQL.bury_event, event_id, list(version))
+    if row is None:
+        return None
+    await connection.execute(SQL.delete_tickets_but, event_id, [])
+    return row["revision"], row["synced_at"]
 
 
 def _event_values(event: Event, revised: Revised, version: SourceVersion, source: Product) -> list[Any]:

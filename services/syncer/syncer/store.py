@@ -34,6 +34,7 @@ class Projected:
     event_id: int
     outcome: str  # projected | unchanged | stale | deleted | no_event | stranger
     revision: int = 0
+    made_at: datetime = EPOCH  # when the revision was made: with it, the name of what is announced
     changed: bool = False
     events_revision: int | None = None  # the lists have changed, too
     visible: bool = False  # to anonymous readers, before or after
@@ -128,7 +129,14 @@ class Store:
         if row is None:
             return None
         return Projected(
-            event_id, "unchanged", row["revision"], True, events_revision, row["shown"], deleted=row["deleted"]
+            event_id,
+            "unchanged",
+            revision=row["revision"],
+            made_at=row["synced_at"],
+            changed=True,
+            events_revision=events_revision,
+            visible=row["shown"],
+            deleted=row["deleted"],
         )
 
     async def _event_of(self, item_id: int) -> int | None:
@@ -172,6 +180,7 @@ class Store:
             event.id,
             "projected" if revised.changed else "unchanged",
             revision=revised.edition.revision,
+            made_at=revised.edition.synced_at,
             changed=revised.changed,
             events_revision=await connection.fetchval(SQL.raise_events) if revised.listed else None,
             visible=shown,
@@ -189,10 +198,12 @@ async def want(
 async def _bury(
     connection: Connection, row: Row | None, event_id: int, version: SourceVersion, outcome: str
 ) -> Projected:
-    revision = await rows.bury(connection, event_id, version)
-    if revision is None:
+    buried = await rows.bury(connection, event_id, version)
+    if buried is None:
         return Projected(event_id, "stale", deleted=True)
+    revision, made_at = buried
     if row is None:
-        return Projected(event_id, outcome, revision, deleted=True)
+        return Projected(event_id, outcome, revision, made_at, deleted=True)
     events_revision = await connection.fetchval(SQL.raise_events)
-    return Projected(event_id, outcome, revision, True, events_revision, row.standing.visible, deleted=True)
+    visible = row.standing.visible
+    return Projected(event_id, outcome, revision, made_at, True, events_revision, visible, deleted=True)
