@@ -1,0 +1,2 @@
+-- Begun.
+SELECT 1;
