@@ -59,6 +59,62 @@ class ShopControl:
     async def locations(self) -> list[int]:
         return [location["id"] for location in (await self._ask("GET", "/locations"))["locations"]]
 
+    async def open_location(self, location_id: int) -> None:
+        await self._ask("PATCH", f"/locations/{location_id}", {"active": True})
+
+    async def close_location(self, location_id: int) -> None:
+        """Everything there is unstocked."""
+        await self._ask("PATCH", f"/locations/{location_id}", {"active": False})
+
+    async def add_location(self, name: str) -> int:
+        made: int = (await self._ask("POST", "/locations", {"name": name}))["id"]
+        return made
+
+    async def clear_subscriptions(self) -> int:
+        """Delete every webhook subscription, silently; how many there were."""
+        deleted: int = (await self._ask("DELETE", "/subscriptions"))["deleted"]
+        return deleted
+
+    async def scopes(self) -> list[str]:
+        found: list[str] = (await self._ask("GET", "/scopes"))["scopes"]
+        return found
+
+    async def grant(self, *scopes: str) -> None:
+        """Exactly these access scopes, from now on."""
+        await self._ask("PUT", "/scopes", {"scopes": list(scopes)})
+
+    async def definitions(self) -> list[Json]:
+        """Of metafields: id, owner_type (PRODUCT | PRODUCTVARIANT), namespace, key, type, name."""
+        found: list[Json] = (await self._ask("GET", "/definitions"))["definitions"]
+        return found
+
+    async def define(self, owner_type: str, namespace: str, key: str, type_: str = "single_line_text_field") -> Json:
+        wanted = {"owner_type": owner_type, "namespace": namespace, "key": key, "type": type_}
+        return await self._ask("POST", "/definitions", wanted)
+
+    async def forget_definition(self, definition_id: int) -> None:
+        await self._ask("DELETE", f"/definitions/{definition_id}")
+
+    async def bulk_operations(self) -> list[Json]:
+        """Oldest first: id (gid), status, error_code, object_count, root_object_count, file_size, query."""
+        found: list[Json] = (await self._ask("GET", "/bulk_operations"))["bulk_operations"]
+        return found
+
+    async def expire_results(self) -> int:
+        """Every result URL handed out so far is dead, COMPLETED operations are EXPIRED; how many there were."""
+        expired: int = (await self._ask("POST", "/bulk_operations/expire"))["expired"]
+        return expired
+
+    async def throttled(self) -> int:
+        """How many requests were ever answered THROTTLED."""
+        found: int = (await self.state())["throttled"]
+        return found
+
+    async def deleted(self) -> int:
+        """How many products were ever deleted."""
+        found: int = (await self.state())["deleted_products"]
+        return found
+
     async def turn(self, **knobs: Any) -> Json:
         """Change some knobs; returns all of them."""
         return await self._ask("PATCH", "/knobs", knobs)

@@ -1,21 +1,21 @@
 """The seam to NATS: one way to connect, one way to publish."""
 
 import asyncio
-from collections.abc import AsyncIterator, Awaitable, Callable
-from contextlib import asynccontextmanager
-from functools import partial
+import secrets
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 
 import nats.errors
 import nats.js.errors
+import orjson
 import structlog
-from faststream import AckPolicy
 from faststream.exceptions import IncorrectState
 from faststream.nats import NatsBroker
 from faststream.nats.opentelemetry import NatsTelemetryMiddleware
 from nats.js import JetStreamContext
+from opentelemetry import propagate
 
 from shared.contracts import Contract
-from shared.delivery import Delivery, Failures, Undertaker
 from shared.errors import Permanent, Unavailable
 from shared.settings import NatsSettings
 from shared.topology import DEAD_LETTERS, Consumer, Stream, address
@@ -23,6 +23,9 @@ from shared.topology import DEAD_LETTERS, Consumer, Stream, address
 log = structlog.get_logger()
 
 PUBLISH_TIMEOUT = 3.0  # seconds for a durable acknowledgement; Shopify gives a webhook 5
+AT_ONCE = 64  # publishes under way of one `publish_all`, where they can't go together
+BATCH = 200  # messages that go together; the server takes 1,000
+BATCH_BYTES = 4 << 20  # of their bodies
 CONNECT_TIMEOUT = 5  # seconds
 RECONNECT_WAIT = 0.5  # seconds between attempts, for ever
 PING_INTERVAL = 5  # seconds; a server that hangs is left after two unanswered ones, not after the client's six minutes
@@ -56,27 +59,92 @@ class Bus:
         acknowledged = await self._store(subject, message.headers(), message.body, stream.name, timeout)
         return not acknowledged
 
+    async def publish_all(self, messages: Sequence[Contract]) -> None:
+        """Publish many, in atomic batches: the server syncs its disk once for each of them, and not for each message.
+
+        (Measured with `sync_interval: always`: 0.05 ms for each message instead of 1.6 ms.) Returns once the streams
+        have stored all of them; what they held already is no error.
+
+        Raises:
+            BusUnavailable, BusRefused: as `publish`, of one of them; others may have been stored.
+        """
+        for stream, batch in _batches(messages):
+            if len(batch) == 1 or not await self._store_together(stream, batch):
+                await self._store_each(batch)
+
+    async def _store_together(self, stream: Stream, messages: Sequence[Contract]) -> bool:
+        """All or none of them. False: the stream takes no such batch, because it holds one of them already."""
+        deadline, name = PUBLISH_TIMEOUT, secrets.token_hex(8)
+        subject = address(messages[-1])[1]
+        with _named(subject):
+            async with asyncio.timeout(deadline + 0.5):
+                connection = self.broker.connection
+                for number, message in enumerate(messages, 1):
+                    headers = _headers(message, stream)
+                    headers |= {"Nats-Batch-Id": name, "Nats-Batch-Sequence": str(number)}
+                    if number < len(messages):
+                        await connection.publish(address(message)[1], message.body, headers=headers)
+                headers["Nats-Batch-Commit"] = "1"
+                answer = await connection.request(subject, messages[-1].body, timeout=deadline, headers=headers)
+        return bool(orjson.loads(answer.data).get("count") == len(messages))
+
+    async def _store_each(self, messages: Sequence[Contract]) -> None:
+        for start in range(0, len(messages), AT_ONCE):
+            some = messages[start : start + AT_ONCE]
+            results = await asyncio.gather(*(self.publish(each) for each in some), return_exceptions=True)
+            for result in results:
+                if isinstance(result, BaseException):
+                    raise result
+
     async def bury(self, subject: str, headers: dict[str, str], body: bytes) -> None:
         await self._store(subject, headers, body, DEAD_LETTERS.name, PUBLISH_TIMEOUT)
 
     async def _store(self, subject: str, headers: dict[str, str], body: bytes, stream: str, deadline: float) -> bool:
         """True when it was a duplicate."""
-        try:
+        with _named(subject):
             async with asyncio.timeout(deadline + 0.5):  # the client may wait for a buffer before its own clock starts
                 ack = await self.broker.publish(body, subject, headers=headers, stream=stream, timeout=deadline)
-        except nats.errors.MaxPayloadError as error:
-            raise BusRefused("the message is larger than the server takes") from error
-        except (nats.js.errors.NoStreamResponseError, nats.js.errors.NotFoundError) as error:
-            raise BusUnavailable(f"no stream takes {subject}; was `understudy provision` run?") from error
-        except IncorrectState as error:
-            raise BusUnavailable("not connected to NATS yet") from error
-        except (nats.errors.Error, nats.js.errors.Error, TimeoutError, OSError) as error:
-            raise BusUnavailable(f"NATS did not store a message on {subject}: {error!r}") from error
         return bool(ack.duplicate)
 
 
+def _batches(messages: Sequence[Contract]) -> Iterator[tuple[Stream, list[Contract]]]:
+    """Of one stream each, in order, and bounded: the server keeps a batch in memory until it is whole."""
+    batch: list[Contract] = []
+    stream, size = None, 0
+    for message in messages:
+        of_message, size = address(message)[0], size + len(message.body)
+        if batch and stream is not None and (of_message != stream or len(batch) == BATCH or size > BATCH_BYTES):
+            yield stream, batch
+            batch, size = [], len(message.body)
+        stream = of_message
+        batch.append(message)
+    if batch and stream is not None:
+        yield stream, batch
+
+
+def _headers(message: Contract, stream: Stream) -> dict[str, str]:
+    headers = message.headers() | {"Nats-Expected-Stream": stream.name}
+    propagate.inject(headers)
+    return headers
+
+
+@contextmanager
+def _named(subject: str) -> Iterator[None]:
+    """Give every failure of a publish its name."""
+    try:
+        yield
+    except nats.errors.MaxPayloadError as error:
+        raise BusRefused("the message is larger than the server takes") from error
+    except (nats.js.errors.NoStreamResponseError, nats.js.errors.NotFoundError) as error:
+        raise BusUnavailable(f"no stream takes {subject}; was `understudy provision` run?") from error
+    except IncorrectState as error:
+        raise BusUnavailable("not connected to NATS yet") from error
+    except (nats.errors.Error, nats.js.errors.Error, TimeoutError, OSError) as error:
+        raise BusUnavailable(f"NATS did not store a message on {subject}: {error!r}") from error
+
+
 def make_broker(settings: NatsSettings, service: str) -> NatsBroker:
-    """A broker with the delivery policy set once, that reconnects for ever."""
+    """A broker that reconnects for ever. It connects and publishes; messages are taken by `consuming`."""
     last_error = ""  # said once, not at each of two attempts a second
 
     async def on_disconnect() -> None:
@@ -100,7 +168,6 @@ def make_broker(settings: NatsSettings, service: str) -> NatsBroker:
         reconnect_time_wait=RECONNECT_WAIT,  # type: ignore[arg-type]  # whole seconds in the annotation, any in the client
         max_reconnect_attempts=-1,
         ping_interval=PING_INTERVAL,
-        ack_policy=AckPolicy.NACK_ON_ERROR,  # the default, REJECT_ON_ERROR, loses a message at its first error
         disconnected_cb=on_disconnect,
         reconnected_cb=on_reconnect,
         error_cb=on_error,
@@ -109,9 +176,7 @@ def make_broker(settings: NatsSettings, service: str) -> NatsBroker:
     # FastStream's own callback raises at some answers of a server ("maximum connections exceeded"), which ends the
     # client's reconnecting for good.
     broker._connection_kwargs["error_cb"] = on_error  # noqa: SLF001
-    undertaker = Undertaker(Bus(broker).bury)
     broker.add_middleware(NatsTelemetryMiddleware())
-    broker.add_middleware(partial(Delivery, undertaker=undertaker, failures=Failures()))
     return broker
 
 

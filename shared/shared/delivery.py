@@ -1,36 +1,32 @@
-"""What becomes of a message that was handled, or could not be. One policy for every consumer.
+"""What becomes of a message that was handled, or could not be. One policy for every consumer; see `consuming`.
 
     Outcome        when                                                   on the server
-    acknowledged   the handler returned                                   ack
+    acknowledged   the handler is done with it                            ack
     retried        Transient, or an error nobody named; attempts left     nak, with a growing delay
     waiting        Unavailable, or no end in time: a server is away       nak, with a growing delay, for ever
+                   Occupied: another process is at it                     nak, with a short delay, for ever
     buried         Permanent, or no attempt left                          dead letter stored, then term
 
 A dead letter that can't be stored is no dead letter: the message is retried instead.
 """
 
-import asyncio
 from collections import OrderedDict
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, NoReturn
 
-import structlog
-from faststream import BaseMiddleware
-from faststream.exceptions import HandlerException, NackMessage, RejectMessage
-from faststream.nats import NatsMessage
+from nats.aio.msg import Msg
 from prometheus_client import Counter
 
 from shared.contracts import UnknownContract
-from shared.errors import Permanent, Transient, Unavailable
+from shared.errors import Occupied, Permanent, Transient, Unavailable
 from shared.topology import dead_letter_subject
-
-log = structlog.get_logger()
 
 MAX_ATTEMPTS = 10  # with the delays below, about two and a half minutes before a poison message is buried
 FIRST_DELAY = 0.25  # seconds before the second attempt; doubles
 MAX_DELAY = 30.0  # seconds
+OCCUPIED_DELAY = 0.02  # seconds, about one transaction of whoever is at it; doubles, up to `MAX_OCCUPIED_DELAY`
+MAX_OCCUPIED_DELAY = 0.32  # seconds
 HANDLER_DEADLINE = 15.0  # seconds; ends before the consumer's ack_wait, so that no message is handled twice at once
 MAX_REMEMBERED = 50_000  # messages whose failures are counted; as many as may be pending, and more
 MAX_REASON = 1024  # characters of an error kept in a header
@@ -62,6 +58,8 @@ def decide(error: Exception, delivery: int, failures: int) -> Retry | Bury:
     name = type(error).__name__
     delay = min(MAX_DELAY, FIRST_DELAY * 2 ** min(delivery - 1, 16))
     match error:
+        case Occupied():
+            return Retry(min(MAX_OCCUPIED_DELAY, OCCUPIED_DELAY * 2 ** min(delivery - 1, 16)), waiting=True)
         case Unavailable() | TimeoutError():  # a server that hangs is away, too
             return Retry(delay, waiting=True)
         case Permanent() | UnknownContract():
@@ -73,7 +71,12 @@ def decide(error: Exception, delivery: int, failures: int) -> Retry | Bury:
 
 def waits(error: Exception) -> bool:
     """Whether the message is not to blame."""
-    return isinstance(error, Unavailable | TimeoutError)
+    return isinstance(error, Unavailable | Occupied | TimeoutError)
+
+
+def is_named(error: Exception) -> bool:
+    """Whether its words say it all, without a traceback."""
+    return isinstance(error, Transient | TimeoutError)
 
 
 class Failures:
@@ -100,77 +103,24 @@ class Undertaker:
     def __init__(self, publish: Callable[[str, dict[str, str], bytes], Awaitable[None]]) -> None:
         self._publish = publish
 
-    async def bury(self, message: NatsMessage, outcome: Bury) -> None:
-        raw = message.raw_message
-        about = raw.metadata
+    async def bury(self, message: Msg, outcome: Bury) -> None:
+        about = message.metadata
         # The server's own are meant for its first publication: an expected sequence would never be met again.
-        headers = {name: value for name, value in (raw.headers or {}).items() if not name.startswith("Nats-")}
+        headers = {name: value for name, value in (message.headers or {}).items() if not name.startswith("Nats-")}
         headers |= {
             "Nats-Msg-Id": f"dead:{about.stream}:{about.sequence.stream}:{about.consumer}",
             "Dead-Reason": one_line(outcome.reason),
             "Dead-Error": outcome.error,
             "Dead-Stream": about.stream,
-            "Dead-Subject": raw.subject,
+            "Dead-Subject": message.subject,
             "Dead-Sequence": str(about.sequence.stream),
             "Dead-Attempts": str(about.num_delivered),
             "Dead-Consumer": about.consumer,
             "Dead-At": datetime.now(UTC).isoformat(),
         }
-        await self._publish(dead_letter_subject(about.consumer, raw.subject), headers, raw.data)
+        await self._publish(dead_letter_subject(about.consumer, message.subject), headers, message.data)
 
 
 def one_line(reason: str) -> str:
     """A NATS header holds one line of ASCII."""
     return " ".join(reason.split())[:MAX_REASON].encode("ascii", "backslashreplace").decode()
-
-
-class Delivery(BaseMiddleware):
-    """The middleware that carries `decide` out."""
-
-    def __init__(self, msg: Any, /, *, context: Any, undertaker: Undertaker, failures: Failures) -> None:
-        super().__init__(msg, context=context)
-        self._undertaker = undertaker
-        self._failures = failures
-
-    async def consume_scope(self, call_next: Callable[[Any], Awaitable[Any]], msg: Any) -> Any:
-        about = msg.raw_message.metadata
-        message = (about.stream, about.sequence.stream)
-        try:
-            async with asyncio.timeout(HANDLER_DEADLINE):
-                result = await call_next(msg)
-        except HandlerException:
-            raise
-        except Exception as error:  # noqa: BLE001 (the one place where an error becomes an outcome)
-            failures = 0 if waits(error) else self._failures.count(message)
-            outcome = decide(error, about.num_delivered, failures)
-            if isinstance(outcome, Retry):
-                self._retry(msg, outcome, error)
-            await self._bury(msg, outcome)
-        self._failures.forget(message)
-        DELIVERIES.labels(about.consumer, "acknowledged").inc()
-        return result
-
-    def _retry(self, msg: NatsMessage, outcome: Retry, error: Exception) -> NoReturn:
-        about = msg.raw_message.metadata
-        DELIVERIES.labels(about.consumer, "waiting" if outcome.waiting else "retried").inc()
-        log.warning(
-            "message.waiting" if outcome.waiting else "message.retried",
-            subject=msg.raw_message.subject,
-            delivery=about.num_delivered,
-            delay=outcome.delay,
-            error=repr(error),
-            exc_info=None if isinstance(error, Transient | TimeoutError) else error,
-        )
-        raise NackMessage(delay=outcome.delay) from error
-
-    async def _bury(self, msg: NatsMessage, outcome: Bury) -> NoReturn:
-        about, subject = msg.raw_message.metadata, msg.raw_message.subject
-        try:
-            await self._undertaker.bury(msg, outcome)
-        except Exception as error:
-            log.exception("message.not_buried", subject=subject, reason=outcome.reason)
-            raise NackMessage(delay=MAX_DELAY) from error
-        self._failures.forget((about.stream, about.sequence.stream))
-        DELIVERIES.labels(about.consumer, "buried").inc()
-        log.error("message.buried", subject=subject, reason=outcome.reason, deliveries=about.num_delivered)
-        raise RejectMessage

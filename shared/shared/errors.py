@@ -2,7 +2,8 @@
 
 UnderstudyError
 ├── Transient            may succeed later: redelivered with a growing delay, buried after its last attempt
-│   └── Unavailable      a server we live on is away: redelivered for as long as it takes, never buried
+│   ├── Unavailable      a server we live on is away: redelivered for as long as it takes, never buried
+│   └── Occupied         another process is at it: redelivered in a moment, however often, never buried
 └── Permanent            never will succeed: buried at once, with its reason
 """
 
@@ -20,6 +21,10 @@ class Transient(UnderstudyError):
 
 class Unavailable(Transient):
     """A server that this part lives on is away."""
+
+
+class Occupied(Transient):
+    """Another process is at it right now."""
 
 
 class Permanent(UnderstudyError):

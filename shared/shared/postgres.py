@@ -1,5 +1,6 @@
 """The seam to PostgreSQL: a pool, named queries, and one name for "it is away"."""
 
+import asyncio
 import re
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
@@ -15,6 +16,7 @@ from shared.settings import PostgresSettings
 
 CONNECT_TIMEOUT = 3.0  # seconds
 ACQUIRE_TIMEOUT = 3.0  # seconds a caller waits for a free connection
+CLOSE_TIMEOUT = 5.0  # seconds for what is in flight when we stop
 COMMAND_TIMEOUT = 8.0  # seconds for one statement
 READER_ROLE = "understudy_reader"  # may SELECT, nothing else
 
@@ -77,8 +79,12 @@ async def answering() -> AsyncIterator[None]:
         raise PostgresUnavailable(f"PostgreSQL does not answer: {error!r}") from error
 
 
-async def connect(settings: PostgresSettings, service: str, role: str | None = None) -> "asyncpg.Pool[asyncpg.Record]":
+async def connect(
+    settings: PostgresSettings, service: str, role: str | None = None, search_path: str | None = None
+) -> "asyncpg.Pool[asyncpg.Record]":
     """A pool of connections in UTC, JSON as Python values. With `role`, every connection has only that role's rights.
+
+    `search_path`: the schemas in which names without one are looked up, in order; `public` without it.
 
     Raises:
         PostgresUnavailable: nobody answers there.
@@ -86,6 +92,8 @@ async def connect(settings: PostgresSettings, service: str, role: str | None = N
     server_settings = {"application_name": service, "timezone": "UTC", "statement_timeout": f"{COMMAND_TIMEOUT:.0f}s"}
     if role is not None:
         server_settings["role"] = role
+    if search_path is not None:
+        server_settings["search_path"] = search_path
     async with answering():
         return await asyncpg.create_pool(
             settings.postgres_dsn.get_secret_value(),
@@ -96,6 +104,14 @@ async def connect(settings: PostgresSettings, service: str, role: str | None = N
             server_settings=server_settings,
             init=_use_orjson,
         )
+
+
+async def close(pool: "asyncpg.Pool[asyncpg.Record]") -> None:
+    """Let what is under way end, within limits; what was not committed by then is done again."""
+    try:
+        await asyncio.wait_for(pool.close(), CLOSE_TIMEOUT)
+    except TimeoutError:
+        pool.terminate()  # PostgreSQL hangs
 
 
 @asynccontextmanager

@@ -10,9 +10,7 @@ DEAD_LETTERS   dead.{consumer}.{subject}     ->  `understudy dead`
 
 from dataclasses import dataclass
 from datetime import timedelta
-from typing import Any
 
-from faststream.nats import JStream, PullSub
 from nats.js.api import (
     AckPolicy,
     ConsumerConfig,
@@ -59,6 +57,7 @@ class Stream:
             duplicate_window=120,  # seconds; later duplicates are absorbed by the guard in SQL
             num_replicas=replicas,
             allow_direct=True,
+            allow_atomic=True,  # many messages at once, for one sync of the disk
         )
 
 
@@ -69,7 +68,7 @@ class Consumer:
     stream: Stream
     durable: str
     filter: str
-    batch: int  # messages fetched, and handled at once, by one process
+    batch: int  # messages that are handled together at most, by one process
     ack_wait: float  # seconds until the server redelivers what nobody answered
     max_ack_pending: int  # over all replicas: what waits for a redelivery counts, too
 
@@ -84,26 +83,13 @@ class Consumer:
             max_ack_pending=self.max_ack_pending,
         )
 
-    def subscription(self) -> dict[str, Any]:
-        """Arguments for FastStream's `subscriber`: attach to what was provisioned, declare nothing."""
-        return {
-            "subject": self.filter,
-            "stream": JStream(self.stream.name, declare=False),
-            "durable": self.durable,
-            "config": self.config(),
-            "pull_sub": PullSub(batch_size=self.batch, timeout=FETCH_TIMEOUT),
-            "max_workers": self.batch,  # without it the next fetch waits for the slowest of this one
-        }
-
-
-FETCH_TIMEOUT = 5.0  # seconds an empty fetch stays open; adds nothing to the latency of a message
 
 CHANGES = Stream("CHANGES", ("changes.>",), max_age=timedelta(days=7), max_bytes=4096 * MEBIBYTE)
 PROJECTIONS = Stream("PROJECTIONS", ("projections.>",), max_age=timedelta(hours=1), max_bytes=256 * MEBIBYTE)
 DEAD_LETTERS = Stream("DEAD_LETTERS", ("dead.>",), max_age=timedelta(days=30), max_bytes=1024 * MEBIBYTE)
 STREAMS = (CHANGES, PROJECTIONS, DEAD_LETTERS)
 
-SYNCER_CHANGES = Consumer(CHANGES, "syncer", "changes.>", batch=64, ack_wait=20.0, max_ack_pending=20_000)
+SYNCER_CHANGES = Consumer(CHANGES, "syncer", "changes.>", batch=512, ack_wait=20.0, max_ack_pending=20_000)
 CONSUMERS = (SYNCER_CHANGES,)
 
 

@@ -15,6 +15,12 @@ COMMANDS = {
     "status": ("status", "status"),
     "migrate": ("oneshots", "migrate"),
     "provision": ("oneshots", "provision"),
+    "backfill": ("repair", "backfill"),
+    "reconcile": ("repair", "reconcile"),
+    "doctor": ("repair", "doctor"),
+    "rebuild": ("repair", "rebuild"),
+    "runs": ("runs", "app"),
+    "drift": ("drift", "drift"),
     "token": ("token", "token"),
     "dead": ("dead", "app"),
 }
@@ -42,8 +48,9 @@ app = typer.Typer(
     name="understudy",
     cls=Commands,
     help="Takes Shopify's place for everyone who reads, and lines up everyone who writes.",
-    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a server does not answer, 4 not found, 130 interrupted. "
-    "With --json, stdout is one line of JSON and an error is one line of JSON on stderr.",
+    epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a server does not answer, 4 not found, "
+    "5 a run failed or was cancelled, or the doctor found what it can't repair, 130 interrupted. "
+    "With --json, stdout is one line of JSON; progress and errors are lines of JSON on stderr.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,
     context_settings={"help_option_names": ["-h", "--help"]},

@@ -2,13 +2,13 @@
 
 from typing import Any
 
+from ops.spans import span
+
 NAMES = {
     "events": "events",
     "incomplete": "incomplete events",
     "last_change_at": "last change",
     "refetches_pending": "refetches pending",
-    "last_reconcile": "last reconciled",
-    "drift": "drift",
 }
 
 
@@ -18,10 +18,23 @@ def rows(data: dict[str, Any]) -> list[tuple[str, str]]:
         ("webhook to visible", _visible(data.get("change_to_visible_ms") or {})),
         *((name, _text(data.get(key))) for key, name in NAMES.items()),
         ("whole shop read", _backfill(data.get("backfill"))),
-        ("Shopify's budget", _text((data.get("shopify") or {}).get("budget_left"))),
+        ("last reconciled", _reconciled(data.get("last_reconcile"))),
+        ("drift in 24 hours", _drift(data.get("drift"))),
+        ("going on now", "; ".join(run(each) for each in data.get("runs") or [])),
+        ("Shopify's budget", _budget((data.get("shopify") or {}).get("budget_left"))),
         ("does without", ", ".join(data.get("degraded") or []) or "nothing"),
     ]
     return [(what, value) for what, value in said if value]
+
+
+def run(told: dict[str, Any]) -> str:
+    """One of `runs`: `reconcile whole: reading 30 of 100`."""
+    name = f"{told.get('kind')} {told.get('scope') or ''}".strip()
+    if told.get("stage") is None:
+        return f"{name}: waiting"
+    expected = told.get("expected")
+    amount = f" {told.get('done'):,}" + ("" if expected is None else f" of {expected:,}")
+    return f"{name}: {told['stage']}{amount}"
 
 
 def _visible(figures: dict[str, Any]) -> str:
@@ -33,13 +46,32 @@ def _visible(figures: dict[str, Any]) -> str:
 def _backfill(backfill: dict[str, Any] | None) -> str:
     if not backfill:
         return ""
-    if backfill.get("failed"):
-        state = "failed"
-    elif backfill.get("finished_at"):
+    if backfill.get("finished_at"):
         state = f"finished {backfill['finished_at']}"
+    elif backfill.get("failed"):
+        state = "failed"
     else:
         state = f"going on since {backfill.get('started_at')}"
     return f"{backfill.get('products')} of {backfill.get('expected') or '?'} products, {state}"
+
+
+def _reconciled(reconcile: dict[str, Any] | None) -> str:
+    if not reconcile:
+        return ""
+    counts = f"{reconcile['checked']:,} checked, {reconcile['repaired']:,} repaired"
+    return f"{reconcile['scope']}, {span(reconcile['age_seconds'])} ago: {counts}"
+
+
+def _drift(drift: dict[str, Any] | None) -> str:
+    """`0 fields`, `3 fields: 2 missed, 1 tie`."""
+    if drift is None:
+        return ""
+    causes = ", ".join(f"{count:,} {cause}" for cause, count in drift["by_cause"].items() if count)
+    return f"{drift['last_24h']:,} fields" + (f": {causes}" if causes else "")
+
+
+def _budget(left: float | None) -> str:
+    return "" if left is None else f"{left:,.0f} points left"
 
 
 def _text(value: Any) -> str:

@@ -8,6 +8,7 @@ from typing import Any
 import orjson
 from rich.console import Console
 from rich.table import Table
+from rich.text import Text
 
 
 def document(answer: Any) -> None:
@@ -41,10 +42,15 @@ def table(title: str, columns: Sequence[str], rows: Sequence[Sequence[object]]) 
     for column in columns:
         drawn.add_column(column, overflow="fold")
     for row in rows:
-        drawn.add_row(*("-" if value is None else str(value) for value in row))
+        drawn.add_row(*("-" if value is None else value if isinstance(value, Text) else str(value) for value in row))
     console().print(drawn)
 
 
 def console() -> Console:
     width = None if sys.stdout.isatty() else int(os.environ.get("COLUMNS", "200"))
     return Console(width=width, soft_wrap=False, highlight=False, markup=False)
+
+
+def errors() -> Console:
+    """stderr, for what is drawn while a command works."""
+    return Console(stderr=True, highlight=False)

@@ -7,6 +7,7 @@ from fastapi import FastAPI
 
 from read_api import openapi, routes
 from read_api.audience import Audience
+from read_api.budget import Budget
 from read_api.cache_policy import CachePolicy
 from read_api.catalogue import Catalogue
 from read_api.circuit import Circuit
@@ -46,7 +47,8 @@ def create_app(settings: ReadApiSettings | None = None) -> FastAPI:
     floors, visibility = Floors(), Visibility()
     catalogue = Catalogue(Reader(tags, circuit, coalescer, floors), database)
     feed = Feed(settings, [floors, visibility])
-    board = StatusBoard(database, circuit, feed, visibility)
+    budget = Budget(redis, circuit, settings.shopify_shop)
+    board = StatusBoard(database, circuit, feed, visibility, budget)
     policy = CachePolicy(settings.cache_control_public, settings.cache_control_cdn, settings.cache_control_organizer)
 
     @asynccontextmanager

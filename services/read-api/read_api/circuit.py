@@ -5,6 +5,7 @@ import asyncio
 import structlog
 
 from read_api import metrics
+from read_api.ending import end
 from shared.tags import RedisUnavailable, Tags
 
 log = structlog.get_logger()
@@ -54,9 +55,7 @@ class Circuit:
         return self.closed and await self.step()
 
     async def close(self) -> None:
-        if self._watch is not None:
-            self._watch.cancel()
-            await asyncio.wait((self._watch,))
+        await end(self._watch)
 
     async def _until_it_answers(self) -> None:
         while True:

@@ -8,6 +8,7 @@ from typing import Any
 import asyncpg
 import structlog
 
+from read_api.ending import end
 from read_api.listing import SQL, numbered
 from shared.errors import UnderstudyError
 from shared.postgres import (
@@ -41,9 +42,7 @@ class Database:
         self._connecting = asyncio.create_task(self._until_connected(), name="connect to PostgreSQL")
 
     async def close(self) -> None:
-        if self._connecting is not None:
-            self._connecting.cancel()
-            await asyncio.wait((self._connecting,))
+        await end(self._connecting)
         if self._pool is not None:
             self._pool.terminate()  # what is in flight was answered before the lifespan ended
 

@@ -19,6 +19,7 @@ from nats.aio.subscription import Subscription
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from read_api import metrics
+from read_api.ending import end
 from shared.contracts import EventProjectedV1, UnknownContract, parse
 from shared.settings import NatsSettings
 from shared.topology import PROJECTIONS
@@ -65,9 +66,7 @@ class Feed:
         self._task = asyncio.create_task(self._run(), name="feed")
 
     async def close(self) -> None:
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.wait((self._task,))
+        await end(self._task)
 
     async def _run(self) -> None:
         pause = FIRST_PAUSE

@@ -112,5 +112,20 @@ SELECT
     (SELECT max(changed_at) FROM events) AS last_change_at,
     (SELECT count(*) FROM refetches) AS refetches_pending;
 
--- name: last_backfill
-SELECT started_at, finished_at, products, expected, error IS NOT NULL AS failed FROM backfills ORDER BY id DESC LIMIT 1;
+-- name: backfill  (the one that goes on, or else the last; `complete`: the whole shop was read once, by this one or before)
+SELECT coalesce(started_at, asked_at) AS started_at,
+       CASE WHEN state = 'succeeded' THEN finished_at END AS finished_at,
+       done, expected, report,
+       state <> 'succeeded' AND error IS NOT NULL AS failed,
+       EXISTS (SELECT FROM runs WHERE kind = 'backfill' AND state = 'succeeded') AS complete
+FROM runs WHERE kind = 'backfill' AND state <> 'cancelled' ORDER BY id DESC LIMIT 1;
+
+-- name: last_reconcile
+SELECT scope, finished_at, extract(epoch FROM now() - finished_at)::float8 AS age_seconds, report
+FROM runs WHERE kind = 'reconcile' AND state = 'succeeded' ORDER BY finished_at DESC LIMIT 1;
+
+-- name: open_runs
+SELECT kind, scope, stage, done, expected FROM runs WHERE state IN ('asked', 'running') ORDER BY id LIMIT 20;
+
+-- name: drift_by_cause  (of the last 24 hours; an index serves it)
+SELECT cause, count(*) FROM drift WHERE found_at > now() - interval '24 hours' GROUP BY cause;

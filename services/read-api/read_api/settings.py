@@ -29,7 +29,15 @@ class ReadApiSettings(ServiceSettings, NatsSettings, PostgresSettings, RedisSett
         "*", description="Access-Control-Allow-Origin of every answer; unset: pages of other origins can't read."
     )
     max_loads: int = Field(500, ge=1, description="Documents loaded at once by one process; beyond that, 503.")
+    shopify_shop: str | None = Field(
+        None, description="Whose cost points /v1/status says; read-api itself calls nobody there."
+    )
     max_waiters: int = Field(20_000, ge=1, description="Requests that wait for those loads; beyond that, 503.")
+
+    @field_validator("shopify_shop")
+    @classmethod
+    def _lower_case(cls, value: str | None) -> str | None:
+        return value.strip().lower() or None if value else None
 
     @field_validator("cache_control_public", "cache_control_cdn", "cache_control_organizer", "cors_origin")
     @classmethod

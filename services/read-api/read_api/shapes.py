@@ -193,15 +193,52 @@ class ChangeToVisible(_Shape):
 
 
 class Backfill(_Shape):
+    """The reading of everything that goes on, or else the last one."""
+
     started_at: datetime
-    finished_at: datetime | None
+    finished_at: datetime | None = Field(description="Null unless it succeeded.")
     products: int = Field(description="Read so far.")
-    expected: int | None = Field(description="Shopify's own count when it began.")
-    failed: bool
+    expected: int | None = Field(description="Shopify's own count.")
+    failed: bool = Field(description="Its last attempt failed; what goes on in spite of it is among `runs`.")
+    complete: bool = Field(description="The whole shop was read once, by this one or an earlier one.")
+
+
+class LastReconcile(_Shape):
+    """The last comparison with Shopify that came to its end."""
+
+    scope: str = Field(description="`window`: what was edited lately. `whole`: everything.")
+    finished_at: datetime
+    age_seconds: float
+    checked: int = Field(description="Events compared.")
+    repaired: int = Field(description="Events that differed.")
+
+
+class Causes(_Shape):
+    missed: int = Field(description="No webhook told it.")
+    late: int = Field(description="Its webhook came after the repair.")
+    truncated: int = Field(description="What we had was incomplete.")
+    tie: int = Field(description="Two contents had one time of Shopify's.")
+
+
+class Drift(_Shape):
+    """Fields that differed from Shopify, and were repaired, in the last 24 hours."""
+
+    last_24h: int
+    by_cause: Causes
+
+
+class OpenRun(_Shape):
+    """A long work that was asked for and is not over."""
+
+    kind: str = Field(description="`backfill`, `reconcile`, `doctor` or `rebuild`.")
+    scope: str
+    stage: str | None = Field(description="What is being done now; null before it has begun.")
+    done: int = Field(description="Of this stage.")
+    expected: int | None
 
 
 class Shopify(_Shape):
-    budget_left: float | None = Field(description="Points; null when this service doesn't know.")
+    budget_left: float | None = Field(description="Cost points; null when it is not known.")
 
 
 class LiveStatus(_Shape):
@@ -213,7 +250,8 @@ class LiveStatus(_Shape):
     last_change_at: datetime | None
     refetches_pending: int | None
     backfill: Backfill | None
-    last_reconcile: datetime | None
-    drift: int | None
+    last_reconcile: LastReconcile | None
+    drift: Drift | None
+    runs: list[OpenRun] | None
     shopify: Shopify
     degraded: list[Literal["postgres", "redis", "nats"]] = Field(description="What this service does without now.")

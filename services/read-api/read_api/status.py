@@ -6,6 +6,8 @@ from typing import Any
 
 import orjson
 
+from read_api import repairs
+from read_api.budget import Budget
 from read_api.circuit import Circuit
 from read_api.coalescer import Coalescer
 from read_api.database import Database
@@ -17,14 +19,17 @@ from shared.errors import Unavailable
 MAX_AGE = 1.0  # seconds that one status is given to everyone who asks
 PATIENCE = 1.0  # seconds for PostgreSQL: who asks for the status of an outage must not wait for it
 MILLISECONDS = 1000
-UNKNOWN = {"events": None, "incomplete": None, "last_change_at": None, "refetches_pending": None}
+UNKNOWN = {"events": None, "incomplete": None, "last_change_at": None, "refetches_pending": None, **repairs.UNKNOWN}
 
 
 class StatusBoard:
     """Answers whatever is down; what can't be known then is null."""
 
-    def __init__(self, database: Database, circuit: Circuit, feed: Feed, visibility: Visibility) -> None:
+    def __init__(
+        self, database: Database, circuit: Circuit, feed: Feed, visibility: Visibility, budget: Budget
+    ) -> None:
         self._database = database
+        self._budget = budget
         self._circuit = circuit
         self._feed = feed
         self._visibility = visibility
@@ -55,10 +60,8 @@ class StatusBoard:
                     "max": _milliseconds(fresh.longest),
                     "samples": fresh.samples,
                 },
-                **(projections or {**UNKNOWN, "backfill": None}),
-                "last_reconcile": None,
-                "drift": None,
-                "shopify": {"budget_left": None},
+                **(projections or UNKNOWN),
+                "shopify": {"budget_left": await self._budget.left()},
                 "degraded": await self._degraded(postgres=projections is not None),
             },
             option=orjson.OPT_UTC_Z | orjson.OPT_OMIT_MICROSECONDS,
@@ -77,10 +80,9 @@ class StatusBoard:
         """None when PostgreSQL is away."""
         try:
             counted = await self._database.rows(SQL.status)
-            backfills = await self._database.rows(SQL.last_backfill)
+            return {**counted[0], **await repairs.in_step(self._database)}
         except Unavailable:
             return None
-        return {**dict(counted[0]), "backfill": dict(backfills[0]) if backfills else None}
 
     async def _degraded(self, *, postgres: bool) -> list[str]:
         parts = {"postgres": postgres, "redis": await self._circuit.check(), "nats": self._feed.live}

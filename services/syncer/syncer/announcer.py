@@ -5,7 +5,9 @@ between leaves the change unacknowledged, and its redelivery says all of it once
 """
 
 import time
-from collections.abc import Iterable
+from collections.abc import Sequence
+from dataclasses import dataclass
+from datetime import datetime
 
 import structlog
 
@@ -23,6 +25,14 @@ RECENT = 120.0  # seconds before Redis was lost: what it heard then may have bee
 RELAYED_AT_ONCE = 500  # tags
 
 
+@dataclass(frozen=True)
+class Said:
+    """A change that altered what readers see, and what became of its event."""
+
+    projected: Projected
+    change: Change
+
+
 class Announcer:
     """Raises and announces. Redis away holds up nothing: what it did not hear is kept, and raised when it is back."""
 
@@ -33,49 +43,36 @@ class Announcer:
         self._lost_at: float | None = time.monotonic()  # until the relay has raised what a predecessor may have left
         self._away = False  # since a call failed, until the relay hears Redis: no change pays its timeout meanwhile
 
-    async def announce(self, projected: Projected, change: Change) -> None:
-        """Say to Redis, then to the bus, what `change` has become.
+    async def announce(self, said: Sequence[Said]) -> None:
+        """Say to Redis, then to the bus, what changes have become: once for each event, however many altered it.
 
         Raises:
-            BusUnavailable: the bus did not take it; the change must be redelivered.
+            BusUnavailable: the bus did not take all of it; the changes must be redelivered.
             PostgresUnavailable: Redis is away, and what it missed could not be kept.
         """
-        await self._raise(_tags(projected))
-        await self._bus.publish(
-            EventProjectedV1(
-                # One name for one revision: said once more, it is a duplicate, and the bus drops it.
-                id=f"event:{projected.event_id}:{projected.revision}:{projected.made_at.isoformat()}",
-                source="syncer",
-                subject=f"event/{projected.event_id}",
-                time=change.time,
-                event_id=projected.event_id,
-                revision=projected.revision,
-                events_revision=projected.events_revision,
-                visible=projected.visible,
-                deleted=projected.deleted,
-                seen_at=change.time,
-                origin=change.origin,
-                caused_by=change.caused_by,
-            )
-        )
-        metrics.ANNOUNCED.inc()
+        await self._raise(_tags(said))
+        announcements = [
+            announcement for of_event in _by_event(said).values() for announcement in _announcements(of_event)
+        ]
+        await self._bus.publish_all(announcements)
+        metrics.ANNOUNCED.inc(len(announcements))
 
-    async def _raise(self, tags: Iterable[tuple[str, int]]) -> None:
-        for tag, revision in tags:
-            if not await self._reach(tag, revision):
-                async with transaction(self._store.pool) as connection:
-                    await connection.execute(SQL.keep_unraised, tag, revision)
-                metrics.UNRAISED.inc()
+    async def _raise(self, tags: Sequence[tuple[str, int]]) -> None:
+        if await self._reach(tags):
+            return
+        async with transaction(self._store.pool) as connection:
+            await connection.execute(SQL.keep_unraised, *zip(*tags, strict=True))
+        metrics.UNRAISED.inc(len(tags))
 
-    async def _reach(self, tag: str, revision: int) -> bool:
-        """False when Redis did not hear it."""
+    async def _reach(self, tags: Sequence[tuple[str, int]]) -> bool:
+        """False when Redis did not hear all of it."""
         if self._away:
             return False
         try:
-            await self._tags.purge(tag, revision)
+            await self._tags.purge_all(tags)
         except RedisUnavailable as error:
             self._lose()
-            log.warning("redis.lost", tag=tag, revision=revision, error=str(error))
+            log.warning("redis.lost", tags=len(tags), error=str(error))
             return False
         return True
 
@@ -94,8 +91,7 @@ class Announcer:
         async with transaction(self._store.pool) as connection:
             kept = [(row["tag"], row["revision"]) for row in await connection.fetch(SQL.get_unraised, RELAYED_AT_ONCE)]
             recent = [] if lost_at is None else await self._changed_since(connection, lost_at - RECENT)
-        for tag, revision in recent + kept:
-            await self._tags.purge(tag, revision)
+        await self._tags.purge_all(recent + kept)
         if kept:
             async with transaction(self._store.pool) as connection:
                 await connection.executemany(SQL.drop_unraised, kept)
@@ -118,8 +114,49 @@ class Announcer:
         return [(event_tag(row["id"]), row["revision"]) for row in rows] + [(EVENTS, events_revision)]
 
 
-def _tags(projected: Projected) -> list[tuple[str, int]]:
-    tags = [(event_tag(projected.event_id), projected.revision)]
-    if projected.events_revision is not None:
-        tags.append((EVENTS, projected.events_revision))
-    return tags
+def _tags(said: Sequence[Said]) -> list[tuple[str, int]]:
+    """Each tag once, at its highest revision."""
+    tags: dict[str, int] = {}
+    for each in said:
+        tags[event_tag(each.projected.event_id)] = each.projected.revision
+        if each.projected.events_revision is not None:
+            tags[EVENTS] = max(each.projected.events_revision, tags.get(EVENTS, 0))
+    return list(tags.items())
+
+
+def _by_event(said: Sequence[Said]) -> dict[int, list[Said]]:
+    events: dict[int, list[Said]] = {}
+    for each in said:
+        events.setdefault(each.projected.event_id, []).append(each)
+    return events
+
+
+def _announcements(said: Sequence[Said]) -> list[EventProjectedV1]:
+    """What is said of one event that these changes have altered: once, or once for each job that is among the causes.
+
+    It was seen when the earliest of them was, so that change-to-visible does not flatter. Origin and cause are those of
+    the last change, or of the last of each job.
+    """
+    caused = {each.change.caused_by: each for each in said if each.change.caused_by is not None}
+    seen_at = min(each.change.time for each in said)
+    return [_announcement(each, seen_at) for each in caused.values() or [said[-1]]]
+
+
+def _announcement(said: Said, seen_at: datetime) -> EventProjectedV1:
+    projected, change = said.projected, said.change
+    # One name for one revision: said once more, it is a duplicate, and the bus drops it.
+    name = f"event:{projected.event_id}:{projected.revision}:{projected.made_at.isoformat()}"
+    return EventProjectedV1(
+        id=name if change.caused_by is None else f"{name}:{change.caused_by}",
+        source="syncer",
+        subject=f"event/{projected.event_id}",
+        time=seen_at,
+        event_id=projected.event_id,
+        revision=projected.revision,
+        events_revision=projected.events_revision,
+        visible=projected.visible,
+        deleted=projected.deleted,
+        seen_at=seen_at,
+        origin=change.origin,
+        caused_by=change.caused_by,
+    )

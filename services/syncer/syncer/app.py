@@ -14,28 +14,18 @@ from fastapi import FastAPI
 
 from shared import health, postgres, tags, telemetry
 from shared.bus import Bus, consumer_problem, make_broker, running
-from shared.errors import Permanent, UnderstudyError
+from shared.errors import UnderstudyError
 from shared.postgres import queries, transaction
 from shared.settings import load
 from shared.shopify import shopify
 from shared.topology import SYNCER_CHANGES
-from syncer.announcer import Announcer
-from syncer.backfill import Backfill
-from syncer.handlers import router
-from syncer.loops import Loop
-from syncer.refetcher import Refetcher
+from syncer.parts import put_together
 from syncer.settings import SyncerSettings
 from syncer.shop_reader import ShopReader
-from syncer.store import Store
-from syncer.subscriptions import Subscriptions, wanted
 
 log = structlog.get_logger()
 SQL = queries("syncer")
 
-RELAY_INTERVAL = 0.5  # seconds; bounds how long a returning Redis may hold what it did not hear
-REFETCH_INTERVAL = 1.0  # seconds between looks for what other replicas ask for, and what was postponed
-CLOSE_TIMEOUT = 5.0  # seconds for what is in flight to PostgreSQL when we stop
-KEEP_IN_STEP_INTERVAL = 300.0  # seconds between looks for lost subscriptions, and for an unfinished backfill
 LONGEST_WAIT = 10.0  # seconds between attempts to reach what is needed to start
 
 T = TypeVar("T")
@@ -83,39 +73,20 @@ class Syncer:
 
     async def _run(self) -> None:
         """Bring up one after the other what the next one needs, then stay."""
-        settings, rules = self._settings, self._settings.rules()
+        settings = self._settings
         async with AsyncExitStack() as stack:
             pool = await self._wait_for("PostgreSQL", lambda: postgres.connect(settings, "syncer"))
-            stack.push_async_callback(_close, pool)
+            stack.push_async_callback(postgres.close, pool)
             redis = tags.connect(settings)
             stack.push_async_callback(redis.aclose)
-            client = await stack.enter_async_context(shopify(settings))
-            reader, bus = ShopReader(client, rules), Bus(self._broker)
+            client = await stack.enter_async_context(shopify(settings, redis=redis))
+            reader = ShopReader(client, settings.rules())
             currency = await self._wait_for("the shop's currency", lambda: _currency(pool, reader))
-            store = Store(pool, rules, currency)
-            announcer = Announcer(store, tags.Tags(redis), bus)
-            refetches = Loop("refetcher", Refetcher(pool, reader, bus, settings.shopify_shop).step, REFETCH_INTERVAL)
-            self._broker.context.set_global("store", store)
-            self._broker.context.set_global("announcer", announcer)
-            self._broker.context.set_global("refetches", refetches)
-            self._broker.include_router(router)
+            parts = put_together(settings, pool, redis, client, Bus(self._broker), currency)
             await stack.enter_async_context(running(self._broker))
-            subscriptions = Subscriptions(client, wanted(settings.webhook_public_url, rules.namespaces()))
-            backfill = Backfill(pool, reader, bus, settings.shopify_shop)
-
-            async def keep_in_step() -> bool:
-                """Subscriptions first: what changes while everything is read must come in as a webhook."""
-                try:
-                    await subscriptions.step()
-                except Permanent as error:  # they may be somebody else's business; events must be readable all the same
-                    log.error("subscriptions.refused", error=str(error))  # noqa: TRY400 (its words say it all)
-                return await backfill.step()
-
-            for loop in (
-                Loop("relay", announcer.step, RELAY_INTERVAL, longest_pause=RELAY_INTERVAL),
-                refetches,
-                Loop("keep in step", keep_in_step, KEEP_IN_STEP_INTERVAL),
-            ):
+            parts.consuming.start()
+            stack.push_async_callback(parts.consuming.stop)
+            for loop in parts.loops:
                 loop.start()
                 stack.push_async_callback(loop.stop)
             self._waiting_for = None
@@ -147,13 +118,6 @@ async def _currency(pool: "asyncpg.Pool[asyncpg.Record]", reader: ShopReader) ->
     async with transaction(pool) as connection:
         await connection.execute(SQL.put_shop, facts.domain, facts.currency, facts.timezone)
     return facts.currency
-
-
-async def _close(pool: "asyncpg.Pool[asyncpg.Record]") -> None:
-    try:
-        await asyncio.wait_for(pool.close(), CLOSE_TIMEOUT)
-    except TimeoutError:
-        pool.terminate()  # PostgreSQL hangs; whatever was not committed is redelivered
 
 
 def _end_the_process(task: "asyncio.Task[None]") -> None:

@@ -1,80 +1,153 @@
-"""Read everything once: page through all products and say what was seen on CHANGES. Live changes win by version.
+"""Read everything, and say what was seen on CHANGES. Live changes win by version. It ends when readers can see it.
 
-It resumes after a crash where its last page ended. One process of all replicas does it at a time.
+It can be killed anywhere: the export knows what was handed on, and a product that is said twice changes nothing.
 """
 
-import asyncpg
+import asyncio
+import time
+from collections.abc import Mapping, Sequence
+
 import structlog
 
 from shared.bus import Bus
 from shared.contracts import Origin
-from shared.errors import UnderstudyError
-from shared.postgres import queries, transaction
+from shared.errors import Permanent, Unavailable
+from shared.shopify.shares import Share
+from shared.topology import MAX_PAYLOAD
 from syncer import metrics, sightings
-from syncer.shop_reader import ShopReader
+from syncer.backlog import Backlog
+from syncer.export import Counts, Export, Seen
+from syncer.export.export import REASON
+from syncer.rules import Rules
+from syncer.runs import Run, Runs
 
 log = structlog.get_logger()
-SQL = queries("syncer")
 
-LOCK = 0x6261636B66696C6C  # "backfill": who holds it in this database reads
+LOOK_AFTER = 500  # messages published, or
+LOOK_AFTER_BYTES = 16 << 20  # this much of them, between looks at how far behind the projector is
+MOST_BEHIND = 5_000  # messages, and
+MOST_BYTES_BEHIND = 256 << 20  # about this much of them: CHANGES discards its oldest at 4 GiB
+PAUSE = 0.1  # seconds between looks while it is too far behind
+STALLED_AFTER = 300.0  # seconds in which nothing was projected
+LARGEST = MAX_PAYLOAD - (1 << 16)  # bytes of a product's JSON; the rest is for its headers
+NAMED = 100  # ids that a report or an error names
+
+
+class ProjectorStalled(Unavailable):
+    """What was published is not being projected; nothing more is published until it is."""
+
+
+class NotAllProjected(Permanent):
+    """Everything was read and said, and some of it did not become events: look at the dead letters."""
 
 
 class Backfill:
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", reader: ShopReader, bus: Bus, shop: str) -> None:
-        self._pool = pool
-        self._reader = reader
+    """The work of runs of kind "backfill". With `origin`, what it says is said as that."""
+
+    def __init__(self, export: Export, bus: Bus, backlog: Backlog, runs: Runs, rules: Rules, shop: str) -> None:
+        self._export = export
         self._bus = bus
+        self._backlog = backlog
+        self._runs = runs
+        self._rules = rules
         self._shop = shop
 
-    async def step(self) -> bool:
-        """Run one backfill to its end when none was finished yet. False: there is nothing (more) to do here.
+    async def __call__(self, run: Run) -> Mapping[str, object]:
+        """Returns the report: the export's counts, and seconds spent on publishing and waiting.
 
         Raises:
-            the errors of `shared.shopify.errors`, BusUnavailable, PostgresUnavailable: go on later, from the last page.
+            ExportError, NotAllProjected: it failed; the message says what is missing.
+            others: it goes on later, where it stopped.
         """
-        async with self._pool.acquire(timeout=5) as connection:
-            if not await connection.fetchval("SELECT pg_try_advisory_lock($1)", LOCK):
-                return False
-            try:
-                await self._run()
-            finally:
-                await connection.execute("SELECT pg_advisory_unlock($1)", LOCK)
-        return False
+        began = time.perf_counter()
+        publisher = Publisher(self._bus, self._backlog, self._shop)
+        counts = await self._export.read(run, Share.BACKFILL, publisher.publish)
+        published = time.perf_counter()
+        await self._projected(run, counts)
+        await self._compare(run, publisher.too_large)
+        await self._export.forget(run)
+        metrics.BACKFILLED.inc(counts.products)
+        spent = {
+            "reading": published - began,
+            "projecting": time.perf_counter() - published,
+            "paused": publisher.paused,
+        }
+        return counts.report() | {"wall": {name: round(seconds, 3) for name, seconds in spent.items()}}
 
-    async def _run(self) -> None:
-        async with transaction(self._pool) as connection:
-            last = await connection.fetchrow(SQL.last_backfill)
-        if last is not None and last["finished_at"] is not None:
-            return
-        backfill_id, cursor = (last["id"], last["cursor"]) if last is not None else (await self._begin(), None)
-        log.info("backfill.began", backfill=backfill_id, resumed=last is not None)
-        try:
-            await self._read_on(backfill_id, cursor)
-        except UnderstudyError as error:
-            async with transaction(self._pool) as connection:
-                await connection.execute(SQL.fail_backfill, backfill_id, repr(error)[:500])
-            raise
-        log.info("backfill.finished", backfill=backfill_id)
-
-    async def _begin(self) -> int:
-        expected = await self._reader.count_products()
-        async with transaction(self._pool) as connection:
-            backfill_id: int = await connection.fetchval(SQL.begin_backfill, expected)
-            return backfill_id
-
-    async def _read_on(self, backfill_id: int, cursor: str | None) -> None:
+    async def _projected(self, run: Run, counts: Counts) -> None:
+        """Until readers can see all that was published, and what had to be read one by one as well."""
+        target = await self._backlog.last()
+        watch = Watch()
         while True:
-            page = await self._reader.page(cursor)
-            for node in page.nodes:
-                at = page.began_at
-                await self._bus.publish(sightings.of_product(node, Origin.BACKFILL, self._shop, at, at))
-            read = len(page.nodes) + len(page.overflowing)
-            async with transaction(self._pool) as connection:
-                for product_id in page.overflowing:
-                    await connection.execute(SQL.want, "product", product_id, "backfill", page.began_at, 0.0)
-                await connection.execute(SQL.advance_backfill, backfill_id, page.next_cursor, read)
-            metrics.BACKFILLED.inc(read)
-            log.info("backfill.page", backfill=backfill_id, products=read, overflowing=len(page.overflowing))
-            if page.next_cursor is None:
+            behind = await self._backlog.behind(target)
+            asked = await self._export.still_wanted(REASON)
+            await self._runs.progress(run, "projecting", max(0, counts.products - behind), counts.products)
+            if not behind and not asked:
                 return
-            cursor = page.next_cursor
+            watch.see((behind, asked))
+            await asyncio.sleep(PAUSE)
+
+    async def _compare(self, run: Run, too_large: Sequence[int]) -> None:
+        if too_large:
+            raise NotAllProjected(f"{len(too_large)} products are larger than a message may be: {too_large[:NAMED]}")
+        missing = await self._export.without_event(run)
+        if missing and not self._rules.product_types and not self._rules.tags:
+            raise NotAllProjected(f"{len(missing)} products have no event: {missing[:NAMED]}")
+        log.info("backfill.compared", run=run.id, no_events=len(missing))
+
+
+class Publisher:
+    """Says products on CHANGES, some at once, and no faster than they are projected."""
+
+    def __init__(self, bus: Bus, backlog: Backlog, shop: str, origin: Origin = Origin.BACKFILL) -> None:
+        self._bus = bus
+        self._backlog = backlog
+        self._shop = shop
+        self._origin = origin
+        self._since = 0  # messages published since the last look
+        self._bytes_since = 0
+        self._messages = 0  # published in all
+        self._bytes = 0
+        self.too_large: list[int] = []
+        self.paused = 0.0  # seconds
+
+    async def publish(self, products: Sequence[Seen]) -> None:
+        """Returns when the bus has stored them all, but those in `too_large`, which it never would.
+
+        Raises:
+            BusUnavailable, BusRefused: some may be stored.
+            ProjectorStalled: what was published before is not being projected.
+        """
+        changes = [sightings.of_product(p.node, self._origin, self._shop, p.began_at, p.began_at) for p in products]
+        self.too_large += [p.product_id for p, c in zip(products, changes, strict=True) if len(c.body) > LARGEST]
+        changes = [change for change in changes if len(change.body) <= LARGEST]
+        await self._bus.publish_all(changes)
+        size = sum(len(change.body) for change in changes)
+        self._messages, self._bytes = self._messages + len(changes), self._bytes + size
+        self._since, self._bytes_since = self._since + len(changes), self._bytes_since + size
+        if self._since >= LOOK_AFTER or self._bytes_since >= LOOK_AFTER_BYTES:
+            await self._keep_pace()
+
+    async def _keep_pace(self) -> None:
+        self._since = self._bytes_since = 0
+        began, watch = time.perf_counter(), Watch()
+        most = min(MOST_BEHIND, MOST_BYTES_BEHIND * self._messages // max(1, self._bytes))
+        while (behind := await self._backlog.behind()) > most:
+            watch.see(behind)
+            await asyncio.sleep(PAUSE)
+        self.paused += time.perf_counter() - began
+
+
+class Watch:
+    """Raises `ProjectorStalled` when the same is seen for too long."""
+
+    def __init__(self) -> None:
+        self._seen: object = None
+        self._since = time.monotonic()
+
+    def see(self, value: object) -> None:
+        now = time.monotonic()
+        if value != self._seen:
+            self._seen, self._since = value, now
+        elif now - self._since > STALLED_AFTER:
+            raise ProjectorStalled(f"{value} since {now - self._since:.0f} s")

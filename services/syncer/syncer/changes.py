@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from shared.contracts import InventoryLevelChangedV1, ProductChangedV1, ProductDeletedV1, Shape
 from syncer import graphql_nodes, webhook_payloads
 from syncer.rules import Rules
-from syncer.source import Level, Product, Sighting, SourceVersion
+from syncer.source import Level, Metafields, Product, Sighting, SourceVersion, Variant
 from syncer.webhook_payloads import MalformedPayload
 
 SECOND = timedelta(seconds=1)  # the grain of every `updated_at`
@@ -45,22 +45,34 @@ def level(change: InventoryLevelChangedV1) -> Level:
 
 def _mark_early(product: Product, began: datetime) -> Product:
     """Another edit in the second in which we read leaves the `updated_at` as it is: so it can't be told by that."""
-    variants = tuple(
-        variant.model_copy(update={"early": variant.updated_at is not None and began < variant.updated_at + SECOND})
-        for variant in product.variants
-    )
-    return product.model_copy(update={"variants": variants})
+
+    def marked(variant: Variant) -> Variant:
+        early = variant.updated_at is not None and began < variant.updated_at + SECOND
+        return variant if variant.early == early else variant.model_copy(update={"early": early})
+
+    return _with_variants(product, tuple(map(marked, product.variants)))
 
 
 def _keep_named(product: Product, rules: Rules) -> Product:
-    events, tickets = set(rules.event_metafields.values()), set(rules.ticket_metafields.values())
-    variants = tuple(
-        variant
-        if variant.metafields is None
-        else variant.model_copy(update={"metafields": {k: v for k, v in variant.metafields.items() if k in tickets}})
-        for variant in product.variants
-    )
-    metafields = product.metafields
-    if metafields is not None:
-        metafields = {name: value for name, value in metafields.items() if name in events}
-    return product.model_copy(update={"variants": variants, "metafields": metafields})
+    events, tickets = frozenset(rules.event_metafields.values()), frozenset(rules.ticket_metafields.values())
+
+    def kept(variant: Variant) -> Variant:
+        if variant.metafields is None or tickets.issuperset(variant.metafields):
+            return variant
+        return variant.model_copy(update={"metafields": _named(variant.metafields, tickets)})
+
+    with_named = _with_variants(product, tuple(map(kept, product.variants)))
+    if product.metafields is None or events.issuperset(product.metafields):
+        return with_named
+    return with_named.model_copy(update={"metafields": _named(product.metafields, events)})
+
+
+def _named(metafields: Metafields, names: frozenset[str]) -> Metafields:
+    return {name: value for name, value in metafields.items() if name in names}
+
+
+def _with_variants(product: Product, variants: tuple[Variant, ...]) -> Product:
+    """Mostly they are those it has: a copy takes longer than a look."""
+    if all(new is old for new, old in zip(variants, product.variants, strict=True)):
+        return product
+    return product.model_copy(update={"variants": variants})

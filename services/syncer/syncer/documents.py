@@ -40,44 +40,67 @@ class Documents:
     manage_item: str
 
 
+@dataclass(frozen=True)
+class Draft:
+    """The documents of an event without an edition: its JSON, cut where an edition's values stand.
+
+    Rendering is most of what projecting costs. An edition only fills the gaps, so to compare an event with what stands
+    and to write its next revision takes one rendering, not two.
+    """
+
+    document: str  # revision }
+    tickets_document: str  # revision }
+    item: str  # listed_at "revision": listed_revision
+    capacity: str  # which organizers see in a list
+    managed: str  # synced_at managed_tickets revision }
+    managed_tickets: str
+    manage_tickets_document: str  # revision }
+
+    def edition(self, edition: Edition) -> Documents:
+        """All documents of one revision."""
+        end = f"{edition.revision}}}"
+        item = f'{self.item}{_quoted(edition.listed_at)},"revision":{edition.listed_revision}'
+        return Documents(
+            document=self.document + end,
+            tickets_document=self.tickets_document + end,
+            item=item + "}",
+            manage_document=f"{self.managed}{_quoted(edition.synced_at)}{self.managed_tickets}{end}",
+            manage_tickets_document=self.manage_tickets_document + end,
+            # Without `data_complete`: every sale unsets it for a moment, and would purge every list twice.
+            manage_item=item + self.capacity,
+        )
+
+
 def render(event: Event, edition: Edition) -> Documents:
     """All documents of one revision of an event."""
-    shown = [ticket for ticket in event.tickets if ticket.visible]
-    tickets = [_ticket(ticket) for ticket in shown]
+    return draft(event).edition(edition)
+
+
+def draft(event: Event) -> Draft:
+    """All that an edition's documents have in common."""
+    head, shared = _head(event), _venue_and_price(event)
     manage_tickets = [_manage_ticket(ticket) for ticket in event.tickets]
-    head, item = _head(event), _item(event, edition)
-    tail = {"created_at": _time(event.created_at), "updated_at": _time(event.updated_at), "revision": edition.revision}
-    managed: dict[str, Any] = {
-        "capacity": event.capacity,
-        "sold": event.sold,
-        "data_complete": event.data_complete,
-        "synced_at": _time(edition.synced_at),
-    }
-    described = head | {"description_html": event.description_html} | _venue_and_price(event)
-    stock = {"availability": event.availability}
-    return Documents(
-        document=_json(described | stock | {"available": event.available_to_buyers, "tickets": tickets} | tail),
-        tickets_document=_json({"event_id": str(event.id), "tickets": tickets, "revision": edition.revision}),
-        item=_json(item),
-        manage_document=_json(
-            described | stock | {"available": event.available} | managed | {"tickets": manage_tickets} | tail
-        ),
-        manage_tickets_document=_json(
-            {"event_id": str(event.id), "tickets": manage_tickets, "revision": edition.revision}
-        ),
-        # Without `data_complete`: every sale unsets it for a moment, and would purge every list twice.
-        manage_item=_json(item | {"capacity": event.capacity}),
+    tickets = _json([_ticket(ticket) for ticket in event.tickets if ticket.visible])
+    managed_tickets = _json(manage_tickets)
+    times = f'"created_at":{_quoted(event.created_at)},"updated_at":'
+    tail = f'{times}{_quoted(event.updated_at)},"revision":'
+    word = {"availability": event.availability}
+    described = _open(head | {"description_html": event.description_html} | shared | word)
+    stock = {"available": event.available, "capacity": event.capacity, "sold": event.sold}
+    of_event = f'{{"event_id":"{event.id}","tickets":'
+    return Draft(
+        document=f'{described}"available":{_json(event.available_to_buyers)},"tickets":{tickets},{tail}',
+        tickets_document=f'{of_event}{tickets},"revision":',
+        item=_open(head | shared | word) + times,
+        capacity=f',"capacity":{_json(event.capacity)}}}',
+        managed=described + _open(stock | {"data_complete": event.data_complete})[1:] + '"synced_at":',
+        managed_tickets=f',"tickets":{managed_tickets},{tail}',
+        manage_tickets_document=f'{of_event}{managed_tickets},"revision":',
     )
 
 
 def _head(event: Event) -> dict[str, Any]:
     return {"id": str(event.id), "handle": event.handle, "title": event.title, "subtitle": event.subtitle}
-
-
-def _item(event: Event, edition: Edition) -> dict[str, Any]:
-    dates = {"created_at": _time(event.created_at), "updated_at": _time(edition.listed_at)}
-    stock = {"availability": event.availability}
-    return _head(event) | _venue_and_price(event) | stock | dates | {"revision": edition.listed_revision}
 
 
 def _venue_and_price(event: Event) -> dict[str, Any]:
@@ -149,5 +172,14 @@ def _time(at: datetime | None) -> str | None:
     return None if at is None else at.astimezone(UTC).isoformat(timespec="seconds").replace("+00:00", "Z")
 
 
-def _json(value: dict[str, Any]) -> str:
+def _quoted(at: datetime | None) -> str:
+    return "null" if at is None else f'"{_time(at)}"'
+
+
+def _open(value: dict[str, Any]) -> str:
+    """An object to which more is to be added: without its end, with a comma."""
+    return orjson.dumps(value)[:-1].decode() + ","
+
+
+def _json(value: object) -> str:
     return orjson.dumps(value).decode()

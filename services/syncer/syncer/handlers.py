@@ -1,101 +1,113 @@
-"""Changes come in, events go out: decide, do, say."""
+"""Changes come in, events go out: decide, do, say. A batch at a time."""
 
+from collections import Counter
+from collections.abc import Callable, Sequence
 from datetime import UTC, datetime
-from typing import Annotated
 
 import structlog
-from faststream import Context
-from faststream.nats import NatsMessage, NatsRouter
+from nats.aio.msg import Msg
 
-from shared.contracts import (
-    Change,
-    InventoryItemChangedV1,
-    InventoryLevelChangedV1,
-    Origin,
-    ProductChangedV1,
-    ProductDeletedV1,
-    Shape,
-    ShopNoticedV1,
-    UnknownContract,
-    parse,
-)
-from shared.topology import SYNCER_CHANGES
-from syncer import changes, metrics
-from syncer.announcer import Announcer
+from shared.contracts import Change, UnknownContract, parse
+from syncer import metrics
+from syncer.announcer import Announcer, Said
 from syncer.loops import Loop
 from syncer.store import Projected, Store
-from syncer.webhook_payloads import MalformedPayload
 
 log = structlog.get_logger()
 
-router = NatsRouter()
+BULK_FINISHED = "bulk_operations/finish"
+NAMED = 10  # events of a batch in its log line
 
 
-@router.subscriber(**SYNCER_CHANGES.subscription(), no_reply=True)  # type: ignore[untyped-decorator]
-async def on_change(
-    message: NatsMessage,
-    store: Annotated[Store, Context()],
-    announcer: Annotated[Announcer, Context()],
-    refetches: Annotated[Loop, Context()],
-) -> None:
-    change = parse(message.headers, message.body)
-    if not isinstance(change, Change):
-        raise UnknownContract(f"{change.TYPE} is no change")
-    kind = change.TYPE.split(".")[1]
-    with metrics.PROJECT_SECONDS.labels(kind).time():
-        projected = await project(change, store)
-    redelivered = message.raw_message.metadata.num_delivered > 1
-    if redelivered and not projected.changed:
-        # It may have died between the commit and the announcement: say what stands once more.
-        projected = await store.standing(projected.event_id) or projected
-    if projected.changed:
-        await announcer.announce(projected, change)
-        metrics.VISIBLE_SECONDS.observe(max(0.0, (datetime.now(UTC) - change.time).total_seconds()))
-    if projected.refetch is not None:
-        refetches.wake()
-    metrics.CHANGES.labels(kind, change.origin, projected.outcome).inc()
+class Projector:
+    """What `consuming` hands over goes through the store to the announcer. Only then it is acknowledged."""
+
+    def __init__(
+        self, store: Store, announcer: Announcer, refetches: Loop, bulk_finished: Callable[[], None] | None = None
+    ) -> None:
+        """`bulk_finished` is called when Shopify says that a bulk operation has ended."""
+        self._store = store
+        self._announcer = announcer
+        self._refetches = refetches
+        self._bulk_finished = bulk_finished
+
+    async def handle(self, messages: Sequence[Msg]) -> list[Exception | None]:
+        """Project, raise, announce. For each message None, or why it alone is not settled.
+
+        Raises:
+            what `Store.project` and `Announcer.announce` raise: the batch must come again.
+        """
+        read = [_read(message) for message in messages]
+        changes = [change for change in read if isinstance(change, Change)]
+        with metrics.PROJECT_SECONDS.time():
+            projected = await self._store.project(changes) if changes else []
+        again = [message.metadata.num_delivered > 1 for message, change in zip(messages, read, strict=True)
+                 if isinstance(change, Change)]  # fmt: skip
+        await self._say(changes, projected, again)
+        _account(changes, projected)
+        became = iter(projected)
+        return [next(became).error if isinstance(each, Change) else each for each in read]
+
+    async def _say(self, changes: Sequence[Change], projected: Sequence[Projected], again: Sequence[bool]) -> None:
+        said = [Said(each, change) for each, change in zip(projected, changes, strict=True) if each.changed]
+        said += await self._standing(changes, projected, again)
+        if said:
+            await self._announcer.announce(said)
+            now = datetime.now(UTC)
+            for each in said:
+                metrics.VISIBLE_SECONDS.observe(max(0.0, (now - each.change.time).total_seconds()))
+        if any(each.refetch is not None for each in projected):
+            self._refetches.wake()
+        if self._bulk_finished and any(change.topic == BULK_FINISHED for change in changes):
+            self._bulk_finished()
+
+    async def _standing(
+        self, changes: Sequence[Change], projected: Sequence[Projected], again: Sequence[bool]
+    ) -> list[Said]:
+        """A change that comes again may have died between its commit and its announcement: say it once more."""
+        redelivered = {
+            each.event_id: change
+            for change, each, is_again in zip(changes, projected, again, strict=True)
+            if is_again and each.event_id and not each.changed
+        }
+        if not redelivered:
+            return []
+        standing = await self._store.standing(list(redelivered))
+        return [Said(standing[event_id], change) for event_id, change in redelivered.items() if event_id in standing]
+
+
+def _read(message: Msg) -> Change | Exception:
+    """A message that is no change of ours is buried by itself."""
+    try:
+        contract = parse(message.headers, message.data)
+    except UnknownContract as error:
+        return error
+    return contract if isinstance(contract, Change) else UnknownContract(f"{contract.TYPE} is no change")
+
+
+def _account(changes: Sequence[Change], projected: Sequence[Projected]) -> None:
+    """One line and one count for each outcome: a flood is no reason to write a thousand of them."""
+    outcomes = Counter(
+        (_kind(change), change.origin, each.outcome) for change, each in zip(changes, projected, strict=True)
+    )
+    for labels, number in outcomes.items():
+        metrics.CHANGES.labels(*labels).inc(number)
+    events = {each.event_id: each for each in projected if each.changed}
+    if len(changes) == 1:
+        [change], [each] = changes, projected
+        one = {"kind": _kind(change), "topic": change.topic, "change": change.id, "refetch": each.refetch}
+        log.info("change.projected", event_id=each.event_id, outcome=each.outcome, origin=change.origin,
+                 revision=each.revision, **one)  # fmt: skip
+        return
     log.info(
-        "change.projected",
-        kind=kind,
-        origin=change.origin,
-        event_id=projected.event_id,
-        outcome=projected.outcome,
-        revision=projected.revision,
-        refetch=projected.refetch,
-        topic=change.topic,
-        change=change.id,
+        "changes.projected",
+        changes=len(changes),
+        outcomes={" ".join(labels): number for labels, number in outcomes.items()},
+        events=len(events),
+        revisions={str(event_id): each.revision for event_id, each in list(events.items())[:NAMED]},
+        refetches=sum(each.refetch is not None for each in projected),
     )
 
 
-async def project(change: Change, store: Store) -> Projected:
-    """Carry one change into the tables.
-
-    Raises:
-        MalformedPayload: the body does not fit; what it is about is read from Shopify instead.
-        PostgresUnavailable, PostgresBusy: nothing was written.
-    """
-    match change:
-        case ProductChangedV1():
-            try:
-                return await store.project_product(changes.sighting(change, store.rules))
-            except MalformedPayload:
-                if change.shape is Shape.WEBHOOK:
-                    await store.want_product(change.product_id, "malformed", change.triggered_at)
-                raise
-        case ProductDeletedV1(origin=Origin.WEBHOOK):
-            return await store.delete_product(change.product_id, changes.burial(change))
-        case ProductDeletedV1():
-            return await store.lose_product(change.product_id, change.triggered_at)
-        case InventoryLevelChangedV1():
-            try:
-                level = changes.level(change)
-            except MalformedPayload:
-                await store.want_item(change.inventory_item_id, "malformed", change.triggered_at)
-                raise
-            return await store.project_level(change.inventory_item_id, level, change.triggered_at)
-        case InventoryItemChangedV1():
-            return await store.want_item(change.inventory_item_id, "item edited", change.triggered_at)
-        case ShopNoticedV1():
-            log.warning("shop.noticed", topic=change.topic, shop=change.shop)
-            return Projected(0, "noticed")
-    raise UnknownContract(f"{change.TYPE} has no handler")
+def _kind(change: Change) -> str:
+    return change.TYPE.split(".")[1]

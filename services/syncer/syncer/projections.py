@@ -140,7 +140,7 @@ def project(product: Product, facts: Facts, rules: Rules, complete: bool) -> Eve
 def _ticket(variant: Variant, facts: Facts, rules: Rules) -> Ticket:
     fields = _Fields(variant.metafields or {}, rules.ticket_metafields)
     locations = facts.stock.get(variant.inventory_item_id or 0)
-    available = _available(variant, locations)
+    available = stock_of(variant, locations)
     observed = max((n for n in (facts.observed.get(variant.id), available) if n is not None), default=None)
     set_capacity = fields.whole_number("capacity")
     capacity = observed if set_capacity is None else set_capacity
@@ -168,7 +168,7 @@ def _ticket(variant: Variant, facts: Facts, rules: Rules) -> Ticket:
     )
 
 
-def _available(variant: Variant, locations: tuple[Stock, ...] | None) -> int | None:
+def stock_of(variant: Variant, locations: tuple[Stock, ...] | None) -> int | None:
     """The sum over locations; before any level was seen, the total that Shopify said."""
     if variant.tracked is False:
         return None
@@ -207,7 +207,8 @@ class _Fields:
     names: Mapping[str, str]
 
     def text(self, name: str) -> str | None:
-        return self.metafields.get(self.names.get(name, ""), "").strip()[:MAX_TEXT].strip() or None
+        said = self.metafields.get(self.names.get(name, ""))
+        return (said.strip()[:MAX_TEXT].strip() or None) if said else None
 
     def whole_number(self, name: str) -> int | None:
         text = self.text(name)
@@ -218,8 +219,10 @@ class _Fields:
 
     def instant(self, name: str) -> datetime | None:
         """Shopify's `date_time` metafields are ISO 8601; without an offset they are UTC."""
+        if (said := self.text(name)) is None:
+            return None
         try:
-            at = datetime.fromisoformat(self.text(name) or "")
+            at = datetime.fromisoformat(said)
             return (at if at.tzinfo else at.replace(tzinfo=UTC)).astimezone(UTC)
         except (ValueError, OverflowError):
             return None

@@ -1,58 +1,75 @@
--- name: lock_event  (until the transaction ends; whoever changes an event or its stock holds it)
-SELECT pg_advisory_xact_lock($1), clock_timestamp() AS now;
+-- name: share_projecting  (first of all: whoever switches to rebuilt tables holds it alone, and nothing is decided from the old ones)
+SELECT pg_advisory_xact_lock_shared(hashtext('projecting'), hashtext(current_schema));
 
--- name: get_event
-SELECT data::text AS data, source_version, revision, synced_at, listed_revision, listed_at, deleted_at, status, description_html,
-       document, tickets_document, item, manage_document, manage_tickets_document, manage_item, data_complete
-FROM events WHERE id = $1;
+-- name: lock_events  (until the transaction ends; whoever changes an event or its stock holds it. Nobody waits, so none in a circle)
+SELECT id, pg_try_advisory_xact_lock(hashtextextended(current_schema, id)) AS locked, clock_timestamp() AS now
+FROM unnest($1::bigint[]) AS id;
 
--- name: get_observed_capacities
-SELECT id, observed_capacity FROM tickets WHERE event_id = $1 AND observed_capacity IS NOT NULL;
+-- name: get_events
+SELECT id, data::text AS data, source_version, revision, synced_at, listed_revision, listed_at, deleted_at, status, description_html,
+       document, tickets_document, item, manage_document, manage_tickets_document, manage_item
+FROM events WHERE id = ANY ($1::bigint[]);
+
+-- name: get_tickets
+SELECT id, event_id, name, type, sku, price, compare_at_price, capacity, capacity_source, observed_capacity, sold, available,
+       max_per_order, visible, status, position, inventory_item_id
+FROM tickets WHERE event_id = ANY ($1::bigint[]);
 
 -- name: get_currency
 SELECT currency FROM shop ORDER BY read_at DESC LIMIT 1;
 
--- name: claim_items  (locks every row, also those that stay as they are: a level that arrives now waits, or was here before)
-INSERT INTO inventory_items AS i (id, event_id)
-SELECT id, $2 FROM unnest($1::bigint[]) AS id ORDER BY id
-ON CONFLICT (id) DO UPDATE SET event_id = excluded.event_id WHERE i.event_id IS DISTINCT FROM excluded.event_id;
-
 -- name: find_event_of_item
 SELECT event_id FROM inventory_items WHERE id = $1;
 
--- name: meet_item  (insert or lock; says which event claimed it in the meantime)
-INSERT INTO inventory_items AS i (id) VALUES ($1)
-ON CONFLICT (id) DO UPDATE SET id = excluded.id
-RETURNING event_id;
+-- name: get_owners
+SELECT id, event_id FROM inventory_items WHERE id = ANY ($1::bigint[]) AND event_id IS NOT NULL;
+
+-- name: meet_items  (locks every row, in one order: a product and a level that arrive at once wait for each other here)
+INSERT INTO inventory_items AS i (id, event_id)
+SELECT id, event_id FROM unnest($1::bigint[], $2::bigint[]) AS n (id, event_id) ORDER BY id
+ON CONFLICT (id) DO UPDATE SET event_id = coalesce(excluded.event_id, i.event_id)
+RETURNING id, event_id;
 
 -- name: get_levels
 SELECT inventory_item_id, location_id, available, committed, on_hand, source_version
-FROM inventory_levels WHERE inventory_item_id = ANY ($1::bigint[]) ORDER BY inventory_item_id, location_id;
+FROM inventory_levels WHERE inventory_item_id = ANY ($1::bigint[]);
 
--- name: put_level  (guarded; a webhook says only `available`, and the rest is unknown again)
+-- name: put_levels  (guarded; a webhook says only `available`, and the rest is unknown again)
 INSERT INTO inventory_levels AS l (inventory_item_id, location_id, available, committed, on_hand, source_version)
-VALUES ($1, $2, $3, $4, $5, $6)
+SELECT item_id, location_id, available, committed, on_hand, ARRAY[updated_at, seen_at]
+FROM unnest($1::bigint[], $2::bigint[], $3::int[], $4::int[], $5::int[], $6::timestamptz[], $7::timestamptz[])
+     AS n (item_id, location_id, available, committed, on_hand, updated_at, seen_at)
 ON CONFLICT (inventory_item_id, location_id) DO UPDATE
 SET available = excluded.available, committed = excluded.committed, on_hand = excluded.on_hand,
     source_version = excluded.source_version
 WHERE l.source_version < excluded.source_version
-RETURNING true;
+RETURNING inventory_item_id;
 
--- name: put_event  (the guard: an older source never wins, and nothing wins over a revision that we did not see)
+-- name: put_events  (the guard: an older source never wins, and nothing wins over a revision that we did not see)
 INSERT INTO events AS e (
     id, handle, title, subtitle, description_html, status, category, tags, organizer, images, starts_at, ends_at, timezone,
     venue_name, venue_address, venue_city, venue_country, currency, price_min, price_max, capacity, sold, available,
-    availability, created_at, updated_at, listed_at, listed_revision, source_version, revision, changed_at, deleted_at,
-    synced_at, data, data_complete, search,
-    document, tickets_document, item, manage_document, manage_tickets_document, manage_item, shown
-) VALUES (
-    $1, $2, $3, $4, $5, $6, $7, $8, $9, $10::text::jsonb, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22,
-    $23, $24, $25, $26, $27, $28, $29, $30, now(), NULL, $31, $32::text::jsonb, $33,
-    setweight(to_tsvector('simple', $3), 'A')
-        || setweight(to_tsvector('simple', concat_ws(' ', $4::text, $9::text, $14::text, $16::text, $7::text,
-                                                     array_to_string($8::text[], ' '))), 'B')
-        || setweight(to_tsvector('simple', $34), 'C'),
-    $35, $36, $37, $38, $39, $40, $41
+    availability, created_at, updated_at, listed_at, listed_revision, source_version, revision, changed_at, synced_at,
+    data, data_complete, document, tickets_document, item, manage_document, manage_tickets_document, manage_item, shown,
+    search
+)
+SELECT
+    id, handle, title, subtitle, description_html, status, category, tags, organizer, images, starts_at, ends_at, timezone,
+    venue_name, venue_address, venue_city, venue_country, currency, price_min, price_max, capacity, sold, available,
+    availability, created_at, updated_at, listed_at, listed_revision, source_version, revision, now(), synced_at,
+    data, data_complete, document, tickets_document, item, manage_document, manage_tickets_document, manage_item, shown,
+    setweight(to_tsvector('simple', title), 'A')
+        || setweight(to_tsvector('simple', concat_ws(' ', subtitle, organizer, venue_name, venue_city, category,
+                                                     array_to_string(tags, ' '))), 'B')
+        || setweight(to_tsvector('simple', searched), 'C')
+FROM json_to_recordset($1::text::json) AS n (
+    id bigint, handle text, title text, subtitle text, description_html text, status text, category text, tags text[],
+    organizer text, images jsonb, starts_at timestamptz, ends_at timestamptz, timezone text, venue_name text,
+    venue_address text, venue_city text, venue_country text, currency text, price_min numeric, price_max numeric,
+    capacity integer, sold integer, available integer, availability text, created_at timestamptz, updated_at timestamptz,
+    listed_at timestamptz, listed_revision bigint, source_version timestamptz[], revision bigint, synced_at timestamptz,
+    data jsonb, data_complete boolean, document text, tickets_document text, item text, manage_document text,
+    manage_tickets_document text, manage_item text, shown boolean, searched text
 )
 ON CONFLICT (id) DO UPDATE SET
     handle = excluded.handle, title = excluded.title, subtitle = excluded.subtitle,
@@ -64,38 +81,64 @@ ON CONFLICT (id) DO UPDATE SET
     capacity = excluded.capacity, sold = excluded.sold, available = excluded.available,
     availability = excluded.availability, created_at = excluded.created_at, updated_at = excluded.updated_at,
     listed_at = excluded.listed_at, listed_revision = excluded.listed_revision, source_version = excluded.source_version,
-    revision = excluded.revision,
-    changed_at = CASE WHEN excluded.revision > e.revision THEN excluded.changed_at ELSE e.changed_at END,
-    deleted_at = NULL, synced_at = excluded.synced_at, data = excluded.data, data_complete = excluded.data_complete,
-    search = excluded.search, document = excluded.document, tickets_document = excluded.tickets_document,
-    item = excluded.item, manage_document = excluded.manage_document,
+    revision = excluded.revision, changed_at = excluded.changed_at, deleted_at = NULL, synced_at = excluded.synced_at,
+    data = excluded.data, data_complete = excluded.data_complete, search = excluded.search, document = excluded.document,
+    tickets_document = excluded.tickets_document, item = excluded.item, manage_document = excluded.manage_document,
     manage_tickets_document = excluded.manage_tickets_document, manage_item = excluded.manage_item, shown = excluded.shown
-WHERE e.source_version <= excluded.source_version AND excluded.revision - e.revision IN (0, 1)
-RETURNING revision;
+WHERE e.source_version <= excluded.source_version AND excluded.revision = e.revision + 1
+RETURNING id;
 
--- name: put_source  (nothing that readers see has changed: only what we know, and how new it is)
-UPDATE events SET data = $2::text::jsonb, data_complete = $3, source_version = $4, synced_at = $5
-WHERE id = $1 AND source_version <= $4
-RETURNING revision;
+-- name: put_stock  (a sale: the same product with other stock. What lists show stands, and is neither written nor indexed again)
+UPDATE events AS e SET
+    sold = n.sold, available = n.available, revision = n.revision, changed_at = now(), synced_at = n.synced_at,
+    document = n.document, tickets_document = n.tickets_document, manage_document = n.manage_document,
+    manage_tickets_document = n.manage_tickets_document, shown = n.shown
+FROM json_to_recordset($1::text::json) AS n (
+    id bigint, sold integer, available integer, source_version timestamptz[], revision bigint, synced_at timestamptz,
+    shown boolean, document text, tickets_document text, manage_document text, manage_tickets_document text
+)
+WHERE e.id = n.id AND e.source_version = n.source_version AND n.revision = e.revision + 1
+RETURNING e.id;
 
--- name: bury_event  (a tombstone, even of an event never seen: its older changes may still be on their way)
+-- name: put_sources  (nothing that readers see has changed: only what we know, and how new it is)
+UPDATE events AS e SET
+    data = coalesce(n.data, e.data), data_complete = n.data_complete, source_version = n.source_version,
+    synced_at = n.synced_at
+FROM json_to_recordset($1::text::json) AS n (
+    id bigint, data jsonb, data_complete boolean, source_version timestamptz[], synced_at timestamptz
+)
+WHERE e.id = n.id AND e.source_version <= n.source_version
+RETURNING e.id;
+
+-- name: bury_events  (tombstones, even of events never seen: their older changes may still be on their way)
 INSERT INTO events AS e (
     id, handle, title, description_html, status, tags, images, availability, updated_at, listed_at, listed_revision,
     source_version, revision, changed_at, deleted_at, synced_at, data, data_complete, search,
     document, tickets_document, item, manage_document, manage_tickets_document, manage_item, shown
-) VALUES ($1, '', '', '', 'archived', '{}', '[]', 'sold_out', ($2::timestamptz[])[1], ($2::timestamptz[])[1], 1, $2, 1,
-          now(), now(), now(), 'null', true, '', '', '', '', '', '', '', false)
+)
+SELECT id, '', '', '', 'archived', '{}', '[]', 'sold_out', updated_at, updated_at, 1, ARRAY[updated_at, seen_at], 1,
+       now(), now(), now(), 'null', true, '', '', '', '', '', '', '', false
+FROM unnest($1::bigint[], $2::timestamptz[], $3::timestamptz[]) AS n (id, updated_at, seen_at)
 ON CONFLICT (id) DO UPDATE SET
-    source_version = excluded.source_version, revision = e.revision + 1, changed_at = now(), deleted_at = now(),
-    synced_at = now(), shown = (e.status = 'active')
-WHERE e.source_version < excluded.source_version AND e.deleted_at IS NULL
-RETURNING revision, synced_at;
+    source_version = excluded.source_version,
+    revision = CASE WHEN e.deleted_at IS NULL THEN e.revision + 1 ELSE e.revision END,
+    changed_at = CASE WHEN e.deleted_at IS NULL THEN now() ELSE e.changed_at END,
+    shown = CASE WHEN e.deleted_at IS NULL THEN e.status = 'active' ELSE e.shown END,
+    deleted_at = coalesce(e.deleted_at, now()), synced_at = now()
+WHERE e.source_version < excluded.source_version
+RETURNING id, revision, synced_at;
 
--- name: put_ticket
+-- name: put_tickets
 INSERT INTO tickets (
     id, event_id, name, type, sku, price, compare_at_price, capacity, capacity_source, observed_capacity, sold, available,
     max_per_order, visible, status, position, inventory_item_id, data
-) VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18::text::jsonb)
+)
+SELECT *
+FROM json_to_recordset($1::text::json) AS n (
+    id bigint, event_id bigint, name text, type text, sku text, price numeric, compare_at_price numeric, capacity integer,
+    capacity_source text, observed_capacity integer, sold integer, available integer, max_per_order integer,
+    visible boolean, status text, position integer, inventory_item_id bigint, data jsonb
+)
 ON CONFLICT (id) DO UPDATE SET
     event_id = excluded.event_id, name = excluded.name, type = excluded.type, sku = excluded.sku, price = excluded.price,
     compare_at_price = excluded.compare_at_price, capacity = excluded.capacity,
@@ -104,14 +147,18 @@ ON CONFLICT (id) DO UPDATE SET
     status = excluded.status, position = excluded.position, inventory_item_id = excluded.inventory_item_id,
     data = excluded.data;
 
--- name: delete_tickets_but
-DELETE FROM tickets WHERE event_id = $1 AND id <> ALL ($2::bigint[]);
+-- name: delete_tickets
+DELETE FROM tickets AS t USING unnest($1::bigint[], $2::bigint[]) AS n (id, event_id)
+WHERE t.id = n.id AND t.event_id = n.event_id;
+
+-- name: delete_tickets_of
+DELETE FROM tickets WHERE event_id = ANY ($1::bigint[]);
 
 -- name: raise_events  (the last statement of a transaction: every change of a list waits here for the one before)
 UPDATE collections SET revision = revision + 1 WHERE name = 'events' RETURNING revision;
 
 -- name: get_standing
-SELECT revision, synced_at, shown, deleted_at IS NOT NULL AS deleted FROM events WHERE id = $1;
+SELECT id, revision, synced_at, shown, deleted_at IS NOT NULL AS deleted FROM events WHERE id = ANY ($1::bigint[]);
 
 -- name: get_events_revision
 SELECT revision FROM collections WHERE name = 'events';
@@ -130,28 +177,18 @@ ON CONFLICT (resource, id) DO UPDATE
 SET reason = excluded.reason, seen_at = greatest(r.seen_at, excluded.seen_at), asked_at = excluded.asked_at,
     due_at = least(r.due_at, excluded.due_at);
 
--- name: take_due  (for as long as a read may take; another replica leaves these alone)
-UPDATE refetches SET taken_until = now() + make_interval(secs => $2), attempts = attempts + 1
-WHERE (resource, id) IN (
-    SELECT resource, id FROM refetches WHERE due_at <= now() AND coalesce(taken_until < now(), true)
-    ORDER BY due_at LIMIT $1 FOR UPDATE SKIP LOCKED
-)
-RETURNING resource, id, reason, seen_at, asked_at, attempts;
-
--- name: fulfil  (unless it was asked for again while it was read)
-DELETE FROM refetches WHERE resource = $1 AND id = $2 AND asked_at = $3 RETURNING true;
-
--- name: release  (it was asked for while it was read: at once, once more)
-UPDATE refetches SET taken_until = NULL, due_at = now(), attempts = 0, error = NULL WHERE resource = $1 AND id = $2;
-
--- name: postpone
-UPDATE refetches SET taken_until = NULL, due_at = now() + make_interval(secs => $3), error = $4 WHERE resource = $1 AND id = $2;
-
--- name: count_refetches
-SELECT count(*) FROM refetches;
+-- name: want_all  (the same for many, in one order: two of us never wait for each other in a circle)
+INSERT INTO refetches AS r (resource, id, reason, seen_at, asked_at, due_at)
+SELECT resource, id, reason, seen_at, clock_timestamp(), now() + make_interval(secs => delay)
+FROM unnest($1::text[], $2::bigint[], $3::text[], $4::timestamptz[], $5::float8[]) AS n (resource, id, reason, seen_at, delay)
+ORDER BY resource, id
+ON CONFLICT (resource, id) DO UPDATE
+SET reason = excluded.reason, seen_at = greatest(r.seen_at, excluded.seen_at), asked_at = excluded.asked_at,
+    due_at = least(r.due_at, excluded.due_at);
 
 -- name: keep_unraised
-INSERT INTO unraised AS u (tag, revision) VALUES ($1, $2)
+INSERT INTO unraised AS u (tag, revision)
+SELECT tag, revision FROM unnest($1::text[], $2::bigint[]) AS n (tag, revision) ORDER BY tag
 ON CONFLICT (tag) DO UPDATE SET revision = greatest(u.revision, excluded.revision);
 
 -- name: get_unraised
@@ -159,18 +196,3 @@ SELECT tag, revision FROM unraised LIMIT $1;
 
 -- name: drop_unraised
 DELETE FROM unraised WHERE tag = $1 AND revision <= $2;
-
--- name: last_backfill
-SELECT id, started_at, finished_at, cursor, products, expected FROM backfills ORDER BY id DESC LIMIT 1;
-
--- name: begin_backfill
-INSERT INTO backfills (expected) VALUES ($1) RETURNING id;
-
--- name: advance_backfill  (no further page: it is finished)
-UPDATE backfills
-SET cursor = $2, products = products + $3, error = NULL, finished_at = CASE WHEN $2::text IS NULL THEN now() END
-WHERE id = $1;
-
--- name: fail_backfill
-UPDATE backfills SET error = $2 WHERE id = $1;
-

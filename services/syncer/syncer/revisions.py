@@ -7,7 +7,7 @@ had changed, and compare. What lists show has a revision of its own, so that a s
 from dataclasses import dataclass, replace
 from datetime import datetime
 
-from syncer.documents import Documents, Edition, render
+from syncer.documents import Documents, Edition, draft
 from syncer.projections import Event
 
 
@@ -34,10 +34,11 @@ class Revised:
 
 def revise(standing: Standing | None, event: Event, now: datetime) -> Revised:
     """The next edition of an event; the standing one when nothing that is rendered differs."""
+    drafted = draft(event)
     if standing is None:
         edition = Edition(1, now, 1, event.updated_at)
-        return Revised(edition, render(event, edition), changed=True, listed=True)
-    as_it_stands = render(event, standing.edition)
+        return Revised(edition, drafted.edition(edition), changed=True, listed=True)
+    as_it_stands = drafted.edition(standing.edition)
     if as_it_stands == standing.documents and not standing.deleted:
         return Revised(standing.edition, standing.documents, changed=False, listed=False)
     edition = replace(standing.edition, revision=standing.edition.revision + 1, synced_at=now)
@@ -48,4 +49,4 @@ def revise(standing: Standing | None, event: Event, now: datetime) -> Revised:
     )
     if listed:
         edition = replace(edition, listed_revision=edition.revision, listed_at=event.updated_at)
-    return Revised(edition, render(event, edition), changed=True, listed=listed)
+    return Revised(edition, drafted.edition(edition), changed=True, listed=listed)

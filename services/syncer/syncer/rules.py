@@ -1,6 +1,6 @@
 """What the settings say about events: which products are events, and where their fields come from. Pure."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
 from syncer.source import Product
@@ -37,9 +37,13 @@ class Rules:
 
     def is_event(self, product: Product) -> bool:
         """Every product is an event, unless types or tags are named; then one of them must fit."""
+        return self.names_event(product.product_type, product.tags)
+
+    def names_event(self, product_type: str, tags: Iterable[str]) -> bool:
+        """The same, of a product of which only these are known."""
         if not self.product_types and not self.tags:
             return True
-        return product.product_type in self.product_types or bool(self.tags.intersection(product.tags))
+        return product_type in self.product_types or bool(self.tags.intersection(tags))
 
     def namespaces(self) -> tuple[str, ...]:
         """The metafield namespaces that webhooks must carry."""

@@ -25,6 +25,7 @@ def _checked(mapping: dict[str, str], fields: tuple[str, ...]) -> dict[str, str]
 
 
 METAFIELD = re.compile(r"[\w-]+\.[\w-]+")
+ORIGIN = re.compile(r"https://[\w.-]+(:\d+)?|http://[\w.\[\]:-]+:\d+")
 
 Words = Annotated[frozenset[str], NoDecode, BeforeValidator(_split)]
 
@@ -33,12 +34,34 @@ class SyncerSettings(ServiceSettings, NatsSettings, PostgresSettings, RedisSetti
     webhook_public_url: HttpUrl | None = Field(
         None, description="Where Shopify reaches webhook-ingest; unset: no subscription is registered."
     )
+    shopify_location_id: int | None = Field(
+        None, gt=0, description="The location that commands put stock at; the doctor checks that it is there."
+    )
     event_product_types: Words = Field(frozenset(), description="Product types that are events; none named: all.")
     event_tags: Words = Field(frozenset(), description="Product tags that make an event; none named: all are.")
     event_metafields: dict[str, str] = Field({}, description='Event fields from elsewhere: {"subtitle": "custom.sub"}.')
     ticket_metafields: dict[str, str] = Field({}, description='Ticket fields from elsewhere: {"capacity": "a.b"}.')
     few_left_share: float = Field(0.1, ge=0, le=1, description="few_left from this share of the capacity down,")
     few_left_pieces: int = Field(10, ge=0, description="or from this many pieces.")
+    bulk_operations: int = Field(3, ge=1, le=5, description="Bulk operations at once, to read everything.")
+    bulk_result_origins: Words = Field(
+        frozenset({"https://storage.googleapis.com"}), description="Where results of bulk operations may be read from."
+    )
+
+    reconcile_interval: float = Field(300, ge=1, description="Seconds between looks at what changed in Shopify.")
+    reconcile_overlap: float = Field(
+        600, ge=0, description="Seconds that each look goes back further: more than Shopify's search lags."
+    )
+    reconcile_grace: float = Field(
+        30, ge=0, description="Seconds that a webhook may be on its way; what is younger is not compared."
+    )
+    reconcile_whole_interval: float = Field(86_400, ge=60, description="Seconds between comparing everything.")
+
+    doctor_interval: float = Field(3600, ge=60, description="Seconds between the doctor's visits.")
+
+    rebuild_automatically: bool = Field(
+        True, description="Rebuild all events when the code or the settings that make them have changed."
+    )
 
     @field_validator("event_metafields")
     @classmethod
@@ -49,6 +72,14 @@ class SyncerSettings(ServiceSettings, NatsSettings, PostgresSettings, RedisSetti
     @classmethod
     def _ticket_fields(cls, mapping: dict[str, str]) -> dict[str, str]:
         return _checked(mapping, TICKET_FIELDS)
+
+    @field_validator("bulk_result_origins")
+    @classmethod
+    def _origins(cls, origins: frozenset[str]) -> frozenset[str]:
+        """A result is everything that the shop has; http is for a machine's own sandbox, or one named with its port."""
+        if odd := [origin for origin in origins if not ORIGIN.fullmatch(origin)]:
+            raise ValueError(f"an origin is https://host, not {', '.join(sorted(odd))}")
+        return origins
 
     def rules(self) -> Rules:
         defaults = Rules()

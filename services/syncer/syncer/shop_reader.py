@@ -9,6 +9,7 @@ from typing import Any
 from shared.errors import Permanent, Transient
 from shared.shopify import Answer, ShopifyClient
 from syncer.graphql_nodes import Node
+from syncer.reconcile.freshness import their_clock
 from syncer.rules import Rules
 
 MAX_PAGES = 50  # of one connection: 2,048 variants are 9
@@ -33,16 +34,11 @@ class ReadProduct:
 
     node: Node | None
     began_at: datetime
+    their_clock: datetime | None = None  # at `began_at`; None: not said
 
-
-@dataclass(frozen=True)
-class Page:
-    """A page of products as Shopify gave it; those that did not fit into it are named in `overflowing`."""
-
-    nodes: tuple[Node, ...]
-    overflowing: tuple[int, ...]
-    next_cursor: str | None
-    began_at: datetime
+    @property
+    def by_their_clock(self) -> datetime:
+        return self.their_clock or self.began_at
 
 
 @dataclass(frozen=True)
@@ -68,13 +64,6 @@ class ShopReader:
             shop = answer.data["shop"]
             return ShopFacts(shop["myshopifyDomain"], shop["currencyCode"], shop["ianaTimezone"])
 
-    async def count_products(self) -> int | None:
-        """Shopify's own count; None where it only knows a lower bound."""
-        answer = await self._client.execute("products_count")
-        with expecting("products_count"):
-            count = answer.data["productsCount"]
-            return int(count["count"]) if count and count["precision"] == "EXACT" else None
-
     async def product(self, product_id: int) -> ReadProduct:
         """One product, as it was at one moment: read again when it was edited between its pages.
 
@@ -87,19 +76,8 @@ class ShopReader:
             with expecting("product"):
                 node = answer.data["product"]
                 if node is None or await self._complete(node):
-                    return ReadProduct(node, answer.read_began_at)
+                    return ReadProduct(node, answer.read_began_at, their_clock(answer))
         raise ChangedWhileRead(f"product {product_id} is edited faster than its pages can be read")
-
-    async def page(self, cursor: str | None) -> Page:
-        """The next page of all products, in the order of their ids."""
-        answer = await self._ask("products_page", {"after": cursor})
-        with expecting("products_page"):
-            products = answer.data["products"]
-            whole = [node for node in products["nodes"] if not _overflows(node)]
-            overflowing = [int(node["legacyResourceId"]) for node in products["nodes"] if _overflows(node)]
-            info = products["pageInfo"]
-            next_cursor = info["endCursor"] if info["hasNextPage"] else None
-            return Page(tuple(whole), tuple(overflowing), next_cursor, answer.read_began_at)
 
     async def product_of_item(self, item_id: int) -> int | None:
         """The product that an inventory item belongs to; None when there is no such item any more."""
@@ -149,7 +127,7 @@ class ShopReader:
 
     def _variables(self, document: str) -> dict[str, str | None]:
         match document:
-            case "product" | "products_page":
+            case "product":
                 return self._namespaces
             case "product_variants":
                 return {"ticketNamespace": self._namespaces["ticketNamespace"]}
@@ -171,14 +149,6 @@ def expecting(document: str) -> Iterator[None]:
 
 def gid(kind: str, number: int) -> str:
     return f"gid://shopify/{kind}/{number}"
-
-
-def _overflows(node: Node) -> bool:
-    """Whether a connection of this product goes on beyond the page it was read with."""
-    connections = [node["media"], node["metafields"], node["variants"]]
-    for variant in node["variants"]["nodes"]:
-        connections += [variant["metafields"], variant["inventoryItem"]["inventoryLevels"]]
-    return any(connection["pageInfo"]["hasNextPage"] for connection in connections)
 
 
 def _only_namespace(names: Mapping[str, str]) -> str | None:

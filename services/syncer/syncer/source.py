@@ -40,14 +40,14 @@ class Image(Frozen):
     alt: Text | None
 
 
-class Level(Frozen):
-    """The stock of one item at one location."""
+class Level(NamedTuple):
+    """The stock of one item at one location. Made of what was validated at the door, ten of them for each product."""
 
-    location_id: Id
+    location_id: int
     available: int | None
+    updated_at: datetime
     committed: int | None = None
     on_hand: int | None = None
-    updated_at: AwareDatetime
 
 
 class Variant(Frozen):

@@ -1,38 +1,52 @@
-"""Carry a change into the tables, in one transaction under the event's lock.
+"""Carry changes into the tables: a batch in one transaction, under the locks of its events.
 
-The decisions are `versions`, `projections` and `revisions`; here is what is read and written around them. Whoever
-changes an event or its stock holds the event's lock until the commit, so what is decided from is what is written over,
-and the guards in the SQL only confirm it.
+The decisions are `fold`, `versions`, `projections` and `revisions`; here is what is read and written around them, a few
+statements for the whole batch. Whoever changes an event or its stock holds the event's lock until the commit, so what
+is decided from is what is written over, and the guards in the SQL only confirm it.
 """
 
+from collections.abc import Collection, Iterable, Mapping, Sequence
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import datetime
 
 import asyncpg
 
-from shared.postgres import Connection, queries, transaction
-from syncer import rows, stock_levels
-from syncer.projections import Facts, project
+from shared.contracts import Change
+from shared.errors import Occupied
+from shared.postgres import Connection, PostgresBusy, queries, transaction
+from syncer import drift, rows, stock_levels
+from syncer.fold import EPOCH, Case, Dossier, Fold, Heed, Ledger, fold
+from syncer.heard import Absence, Deletion, Heard, ItemEdit, LevelSeen, hear
 from syncer.revisions import revise
-from syncer.rows import Row
+from syncer.rows import Put, Row
 from syncer.rules import Rules
-from syncer.source import Level, Product, Sighting, SourceVersion, missing
+from syncer.source import Sighting
 from syncer.turns import Turns
-from syncer.versions import judge
 
 SQL = queries("syncer")
 
-TIE_DELAY = 1.0  # seconds: a burst of stock changes within one second asks for one read, not for a hundred
-EPOCH = datetime.fromtimestamp(0, UTC)  # of a product that was never seen: any read may disagree
-STRANGER_DELAY = 3.0  # seconds: a stock level often comes before the product it belongs to
+MEETINGS = 3  # times a batch begins anew because an item's product came in meanwhile; each is another item
+
+
+class EventOccupied(Occupied):
+    """Another process projects this event right now."""
+
+
+class Met(Exception):
+    """A product was stored while a stock level of it was on its way here; its event is not among those locked."""
 
 
 @dataclass(frozen=True)
 class Projected:
-    """What became of a change. `changed`: readers must hear of it. `refetch`: why Shopify is asked."""
+    """What became of a change. `changed`: it altered what readers see. `refetch`: why Shopify is asked.
+
+    All changes of one event in a batch end in one revision. `error`: why this change, and no other of its batch, is
+    not settled; it must be retried or buried.
+    """
 
     event_id: int
-    outcome: str  # projected | unchanged | stale | deleted | no_event | stranger
+    outcome: str  # projected | unchanged | stale | deleted | no_event | stranger | refused | noticed | occupied
     revision: int = 0
     made_at: datetime = EPOCH  # when the revision was made: with it, the name of what is announced
     changed: bool = False
@@ -40,6 +54,19 @@ class Projected:
     visible: bool = False  # to anonymous readers, before or after
     deleted: bool = False
     refetch: str | None = None
+    error: Exception | None = None
+
+
+@dataclass(frozen=True)
+class Written:
+    """An event after a batch."""
+
+    revision: int
+    made_at: datetime
+    changed: bool  # for its readers
+    listed: bool
+    visible: bool
+    deleted: bool
 
 
 class Store:
@@ -50,142 +77,198 @@ class Store:
         self.rules = rules
         self.currency = currency
         self._turns = Turns()
+        self._parsed = rows.Parsed()
 
-    async def project_product(self, seen: Sighting) -> Projected:
-        product_id = seen.product.id
-        async with self._turns.of(product_id), transaction(self.pool) as connection:
-            now = await rows.lock(connection, product_id)
-            row = await rows.get(connection, product_id)
-            await rows.claim_items(connection, seen.product)
-            stock_moved = await stock_levels.put_read(connection, seen.levels, seen.version.seen_at)
-            verdict = judge(row.known if row else None, seen.product, seen.version, seen.is_read)
-            is_event = self.rules.is_event(seen.product)
-            if verdict.refetch is not None and (is_event or verdict.refetch == "tie"):
-                newest = max(seen.version.seen_at, row.known.version.seen_at) if row else seen.version.seen_at
-                await want(connection, "product", product_id, verdict.refetch, newest)
-            if not is_event:
-                return await self._turn_away(connection, row, seen, wins=verdict.product is not None)
-            if verdict.product is not None:
-                return await self._derive(connection, row, verdict.product, seen.version, now, verdict.refetch)
-            if stock_moved and row and row.living:
-                return await self._derive(connection, row, row.living, row.known.version, now, verdict.refetch)
-            stale = row is not None and seen.version < row.known.version
-            return Projected(product_id, "stale" if stale else "unchanged", refetch=verdict.refetch)
+    async def project(self, changes: Sequence[Change]) -> list[Projected]:
+        """Carry changes into the tables, in one transaction; what became of each, in order.
 
-    async def project_level(self, item_id: int, level: Level, seen_at: datetime) -> Projected:
-        """A webhook saw the stock of one item at one location."""
-        event_id = await self._event_of(item_id) or await self._meet_stranger(item_id, level, seen_at)
-        if event_id is None:
-            return Projected(0, "stranger", refetch="stranger")
-        async with self._turns.of(event_id), transaction(self.pool) as connection:
-            now = await rows.lock(connection, event_id)
-            moved, tied_at = await stock_levels.put_seen(connection, item_id, level, seen_at)
-            refetch = None if tied_at is None else "stock tie"
-            if tied_at is not None:
-                await want(connection, "product", event_id, "stock tie", tied_at, TIE_DELAY)
-            row = await rows.get(connection, event_id) if moved else None
-            if row is None or row.living is None:
-                return Projected(event_id, "no_event" if moved else "unchanged", refetch=refetch)
-            return await self._derive(connection, row, row.living, row.known.version, now, refetch)
+        Raises:
+            PostgresUnavailable, PostgresBusy, LostGuard, DataRefused: nothing was written, of none of them.
+        """
+        heard = [hear(change, self.rules) for change in changes]
+        for _ in range(MEETINGS):
+            try:
+                return await self._project(heard)
+            except Met:
+                continue
+        raise PostgresBusy("products and their stock come in faster than they meet")
 
-    async def delete_product(self, product_id: int, version: SourceVersion) -> Projected:
-        """A webhook says that it is gone. Ids are never used twice: if that seems older than what we know, ask."""
-        async with self._turns.of(product_id), transaction(self.pool) as connection:
-            await rows.lock(connection, product_id)
-            row = await rows.get(connection, product_id)
-            if row is not None and not row.known.deleted and version <= row.known.version:
-                reason = "deleted"
-                await want(connection, "product", product_id, reason, max(version.seen_at, row.known.version.seen_at))
-                return Projected(product_id, "stale", refetch=reason)
-            return await _bury(connection, row, product_id, version, "deleted")
-
-    async def lose_product(self, product_id: int, seen_at: datetime) -> Projected:
-        """A read of ours did not find it. Its own `updated_at` stands: whatever Shopify says of it later can win."""
-        async with self._turns.of(product_id), transaction(self.pool) as connection:
-            await rows.lock(connection, product_id)
-            row = await rows.get(connection, product_id)
-            version = SourceVersion(row.known.version.updated_at if row else EPOCH, seen_at)
-            return await _bury(connection, row, product_id, version, "deleted")
-
-    async def want_product(self, product_id: int, reason: str, seen_at: datetime) -> Projected:
+    async def standing(self, event_ids: Collection[int]) -> dict[int, Projected]:
+        """What readers see of events now, to be said once more: their changes were redelivered."""
         async with transaction(self.pool) as connection:
-            await want(connection, "product", product_id, reason, seen_at)
-        return Projected(product_id, "unchanged", refetch=reason)
-
-    async def want_item(self, item_id: int, reason: str, seen_at: datetime) -> Projected:
-        """An inventory item was edited: read the product it belongs to."""
-        event_id = await self._event_of(item_id)
-        if event_id is not None:
-            return await self.want_product(event_id, reason, seen_at)
-        async with transaction(self.pool) as connection:
-            await want(connection, "inventory_item", item_id, reason, seen_at, STRANGER_DELAY)
-        return Projected(0, "stranger", refetch=reason)
-
-    async def standing(self, event_id: int) -> Projected | None:
-        """What readers see of an event now, to be said once more: its change was redelivered."""
-        async with transaction(self.pool) as connection:
-            row = await connection.fetchrow(SQL.get_standing, event_id)
+            found = await connection.fetch(SQL.get_standing, event_ids)
             events_revision = await connection.fetchval(SQL.get_events_revision)
-        if row is None:
-            return None
-        return Projected(
-            event_id,
-            "unchanged",
-            revision=row["revision"],
-            made_at=row["synced_at"],
-            changed=True,
-            events_revision=events_revision,
-            visible=row["shown"],
-            deleted=row["deleted"],
-        )
+        return {
+            row["id"]: Projected(
+                row["id"],
+                "unchanged",
+                revision=row["revision"],
+                made_at=row["synced_at"],
+                changed=True,
+                events_revision=events_revision,
+                visible=row["shown"],
+                deleted=row["deleted"],
+            )
+            for row in found
+        }
 
-    async def _event_of(self, item_id: int) -> int | None:
-        async with transaction(self.pool) as connection:
-            found: int | None = await connection.fetchval(SQL.find_event_of_item, item_id)
-            return found
+    async def _project(self, heard: Sequence[Heard]) -> list[Projected]:
+        claims = _claims(heard)
+        async with AsyncExitStack() as turn, transaction(self.pool) as connection:
+            await connection.execute(SQL.share_projecting)
+            owners = await stock_levels.owners(connection, claims.keys() | _items(heard))
+            event_ids = _events(heard, owners)
+            await turn.enter_async_context(self._turns.of(event_ids))  # until the commit, which comes first
+            now, free = await _lock(connection, event_ids)
+            of_free = {item: event for item, event in claims.items() if event in free}
+            owners |= await self._meet(connection, heard, owners, of_free, event_ids)
+            here = [not (_events([each], owners) - free) for each in heard]
+            batch = [each for each, is_here in zip(heard, here, strict=True) if is_here]
+            settled = iter(await self._settle(connection, batch, owners, free, now))
+        return [next(settled) if is_here else OCCUPIED for is_here in here]
 
-    async def _meet_stranger(self, item_id: int, level: Level, seen_at: datetime) -> int | None:
-        """Keep a level whose product was not seen yet; the event's id when it was, just now."""
-        async with transaction(self.pool) as connection:
-            event_id: int | None = await connection.fetchval(SQL.meet_item, item_id)
-            if event_id is None:
-                await stock_levels.put_seen(connection, item_id, level, seen_at)
-                await want(connection, "inventory_item", item_id, "stranger", seen_at, STRANGER_DELAY)
-            return event_id
-
-    async def _turn_away(self, connection: Connection, row: Row | None, seen: Sighting, *, wins: bool) -> Projected:
-        """A product that is no event (any more)."""
-        if row is None or not wins or row.known.deleted:
-            return Projected(seen.product.id, "no_event")
-        return await _bury(connection, row, seen.product.id, seen.version, "no_event")
-
-    async def _derive(
+    async def _meet(
         self,
         connection: Connection,
-        row: Row | None,
-        source: Product,
-        version: SourceVersion,
+        heard: Iterable[Heard],
+        owners: Mapping[int, int],
+        claims: Mapping[int, int],
+        event_ids: Collection[int],
+    ) -> dict[int, int]:
+        """Items of which only one side was seen, product or stock; returns the events that they belong to now."""
+        strangers = {each.what.item_id for each in heard if isinstance(each.what, LevelSeen)} - owners.keys()
+        unmet: dict[int, int | None] = dict.fromkeys(strangers)
+        unmet |= {item: event for item, event in claims.items() if owners.get(item) != event}
+        met = await stock_levels.meet(connection, unmet)
+        if not set(met.values()) <= set(event_ids):
+            raise Met
+        return met
+
+    async def _settle(
+        self,
+        connection: Connection,
+        heard: Sequence[Heard],
+        owners: Mapping[int, int],
+        event_ids: Collection[int],
         now: datetime,
-        refetch: str | None,
-    ) -> Projected:
-        """Project the source with the stock as it is now, and write what differs."""
-        items = [variant.inventory_item_id for variant in source.variants if variant.inventory_item_id is not None]
-        stock = await stock_levels.of_items(connection, items)
-        facts = Facts(stock, await rows.observed_capacities(connection, source.id), self.currency)
-        event = project(source, facts, self.rules, complete=missing(source) is None)
-        revised = revise(row.standing if row else None, event, now)
-        shown = event.status == "active" or (row is not None and row.standing.visible)
-        await rows.put(connection, event, revised, version, source, shown=shown)
-        return Projected(
-            event.id,
-            "projected" if revised.changed else "unchanged",
-            revision=revised.edition.revision,
-            made_at=revised.edition.synced_at,
-            changed=revised.changed,
-            events_revision=await connection.fetchval(SQL.raise_events) if revised.listed else None,
-            visible=shown,
-            refetch=refetch,
+    ) -> list[Projected]:
+        """Load, decide, write; all that it needs is locked."""
+        stored = await rows.get(connection, event_ids, self._parsed)
+        items = _claims(heard).keys() | _items(heard) | {item for row in stored.values() for item in row.items}
+        dossiers = {event_id: Dossier(row.known, row.observed) for event_id, row in stored.items()}
+        ledger = Ledger(dossiers, owners, await stock_levels.get(connection, items))
+        folded, heeds = fold(ledger, heard, self.rules, self.currency)
+        await stock_levels.put(connection, ((*key, folded.level(*key)) for key in folded.moved))
+        written = await _write(connection, folded, stored, now)
+        await _want(connection, folded)
+        await _tell_drift(connection, folded)
+        listed = any(each.listed for each in written.values())
+        events_revision = await connection.fetchval(SQL.raise_events) if listed else None
+        return [_projected(*each, written, events_revision) for each in zip(heard, heeds, strict=True)]
+
+
+OCCUPIED = Projected(0, "occupied", error=EventOccupied())
+
+
+def _claims(heard: Iterable[Heard]) -> dict[int, int]:
+    """The event of each item of the products."""
+    return {
+        variant.inventory_item_id: each.what.product.id
+        for each in heard
+        if isinstance(each.what, Sighting)
+        for variant in each.what.product.variants
+        if variant.inventory_item_id is not None
+    }
+
+
+def _items(heard: Iterable[Heard]) -> set[int]:
+    """Items that were seen without their product."""
+    return {each.what.item_id for each in heard if isinstance(each.what, LevelSeen | ItemEdit)}
+
+
+def _events(heard: Iterable[Heard], owners: Mapping[int, int]) -> set[int]:
+    """The events whose rows the changes may alter."""
+    event_ids = set()
+    for each in heard:
+        match each.what:
+            case Sighting() as seen:
+                event_ids.add(seen.product.id)
+            case Deletion() | Absence() as gone:
+                event_ids.add(gone.product_id)
+            case LevelSeen() as seen if seen.item_id in owners:
+                event_ids.add(owners[seen.item_id])
+    return event_ids
+
+
+async def _lock(connection: Connection, event_ids: Collection[int]) -> tuple[datetime, set[int]]:
+    """The database's time, and those events that nobody else holds: ours until the transaction ends."""
+    if not event_ids:
+        return EPOCH, set()
+    found = await connection.fetch(SQL.lock_events, sorted(event_ids))
+    return found[0]["now"], {row["id"] for row in found if row["locked"]}
+
+
+async def _write(connection: Connection, folded: Fold, stored: Mapping[int, Row], now: datetime) -> dict[int, Written]:
+    """The events that a batch has altered, by id."""
+    graves = {case.event_id: case.buried for case in folded.cases.values() if case.buried}
+    puts = [put for case in folded.cases.values() if (put := _put(case, folded, stored.get(case.event_id), now))]
+    buried = await rows.bury(connection, graves)
+    await rows.put(connection, puts)
+    written = {}
+    for event_id, (revision, made_at) in buried.items():
+        before = stored.get(event_id)
+        seen = before is not None and not before.standing.deleted
+        visible = before is not None and before.standing.visible
+        written[event_id] = Written(revision, made_at, seen, seen, visible, deleted=True)
+    for put in puts:
+        edition, revised = put.revised.edition, put.revised
+        written[put.event.id] = Written(
+            edition.revision, edition.synced_at, revised.changed, revised.listed, put.shown, deleted=False
         )
+    return written
+
+
+def _put(case: Case, folded: Fold, row: Row | None, now: datetime) -> Put | None:
+    if not case.derived or case.known is None or case.living is None:
+        return None
+    event = folded.event(case)
+    if event is None:
+        return None
+    revised = revise(row.standing if row else None, event, now)
+    shown = event.status == "active" or (row is not None and row.standing.visible)
+    return Put(event, revised, case.known.version, case.living, row, shown)
+
+
+async def _want(connection: Connection, folded: Fold) -> None:
+    wishes = [(*key, wish.reason, wish.seen_at, wish.delay) for key, wish in folded.wishes.items()]
+    if wishes:
+        await connection.execute(SQL.want_all, *zip(*wishes, strict=True))
+
+
+async def _tell_drift(connection: Connection, folded: Fold) -> None:
+    if folded.repairs:
+        await drift.record(connection, folded.repairs)
+    if folded.came_to_nothing:
+        arrivals = [drift.Arrival(each.event_id, each.at, each.is_stock) for each in folded.came_to_nothing]
+        await drift.arrived_late(connection, arrivals)
+
+
+def _projected(heard: Heard, heed: Heed, written: Mapping[int, Written], events_revision: int | None) -> Projected:
+    event = written.get(heed.event_id)
+    if not heed.altered or event is None:
+        return Projected(heed.event_id, heed.outcome, refetch=heed.refetch, error=heard.refused)
+    return Projected(
+        heed.event_id,
+        heed.outcome if heed.outcome != "derived" else "projected" if event.changed else "unchanged",
+        revision=event.revision,
+        made_at=event.made_at,
+        changed=event.changed,
+        events_revision=events_revision if event.listed else None,
+        visible=event.visible,
+        deleted=event.deleted,
+        refetch=heed.refetch,
+        error=heard.refused,
+    )
 
 
 async def want(
@@ -193,17 +276,3 @@ async def want(
 ) -> None:
     """Ask for a read of Shopify, in the transaction of the change that needs it."""
     await connection.execute(SQL.want, resource, resource_id, reason, seen_at, delay)
-
-
-async def _bury(
-    connection: Connection, row: Row | None, event_id: int, version: SourceVersion, outcome: str
-) -> Projected:
-    buried = await rows.bury(connection, event_id, version)
-    if buried is None:
-        return Projected(event_id, "stale", deleted=True)
-    revision, made_at = buried
-    if row is None:
-        return Projected(event_id, outcome, revision, made_at, deleted=True)
-    events_revision = await connection.fetchval(SQL.raise_events)
-    visible = row.standing.visible
-    return Projected(event_id, outcome, revision, made_at, True, events_revision, visible, deleted=True)

@@ -7,6 +7,7 @@ that is known was seen, and is stored as seen after it.
 
 from dataclasses import dataclass
 from datetime import datetime, timedelta
+from typing import NamedTuple
 
 from syncer.source import Level, Product, SourceVersion, merge, missing, same
 
@@ -59,12 +60,13 @@ def _blind(seen: Product) -> bool:
     return any(variant.metafields is None for variant in seen.variants)
 
 
-@dataclass(frozen=True)
-class KnownLevel:
+class KnownLevel(NamedTuple):
     """The stock of one item at one location, as a row holds it."""
 
     available: int | None
     version: SourceVersion
+    committed: int | None = None
+    on_hand: int | None = None
 
 
 def judge_level(known: KnownLevel | None, seen: Level, version: SourceVersion, is_read: bool) -> tuple[bool, bool]:

@@ -95,3 +95,10 @@ class Bucket:
         lowest = min(status.available - unknown, status.maximum - bucket.held)
         available = min(max(bucket.available, lowest), status.available)
         return replace(bucket, maximum=status.maximum, rate=status.rate, available=available)
+
+    def heed(self, status: ThrottleStatus, at: float) -> Self:
+        """Believe only what lowers the level: of an answer to a request that this bucket knows nothing of."""
+        bucket = self.now(at)
+        return replace(
+            bucket, maximum=status.maximum, rate=status.rate, available=min(bucket.available, status.available)
+        )

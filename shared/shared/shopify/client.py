@@ -1,10 +1,9 @@
 """Ask Shopify: one document, within the budget, within a deadline, and a typed answer or a typed error."""
 
-import asyncio
-from collections.abc import AsyncIterator, Mapping
-from contextlib import asynccontextmanager
+import copy
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Self
 
 import httpx2
 import structlog
@@ -15,7 +14,6 @@ from shared.errors import UnderstudyError
 from shared.shopify import envelope, metrics
 from shared.shopify.budget import Budget, Reservation
 from shared.shopify.clock import Clock
-from shared.shopify.costs import CostBook
 from shared.shopify.documents import Document, load
 from shared.shopify.envelope import Answer, Reading
 from shared.shopify.errors import (
@@ -28,6 +26,7 @@ from shared.shopify.errors import (
 )
 from shared.shopify.http import Received, post
 from shared.shopify.settings import ShopifySettings
+from shared.shopify.shares import Share
 from shared.shopify.tokens import TokenSource
 
 HTTP_OK, UNAUTHORIZED, SERVER_ERROR = 200, 401, 500
@@ -71,10 +70,15 @@ class ShopifyClient:
         self._http = http
         self._budget = budget
         self._clock = clock or Clock()
-        self._costs = CostBook()
-        self._slots = asyncio.Semaphore(settings.shopify_max_in_flight)
+        self._share = Share.COMMANDS
         self._other_versions: set[str] = set()
         self._path = f"/admin/api/{settings.shopify_api_version}/graphql.json"
+
+    def acting_for(self, share: Share) -> Self:
+        """The same client, with the same connections, tokens and points, whose requests are of that share."""
+        other = copy.copy(self)
+        other._share = share  # noqa: SLF001 (of its own class)
+        return other
 
     async def execute(
         self,
@@ -104,6 +108,11 @@ class ShopifyClient:
                 await self._clock.sleep(pause)
         return await self._attempt(call)
 
+    async def ask_for_points(self, reservation: Reservation) -> None:
+        """The cheapest request, with points that the caller has reserved: its answer says how many are left."""
+        call = _Call(load("shop"), {}, self._clock.monotonic() + self._settings.shopify_request_timeout)
+        await self._request(call, await self._tokens.token(), reservation)
+
     async def _attempt(self, call: _Call) -> Answer:
         """Send it once; once more with another token when the first was refused: a 401 changed nothing."""
         token = await self._tokens.token()
@@ -121,11 +130,9 @@ class ShopifyClient:
 
     async def _counted(self, call: _Call, token: SecretStr) -> Answer:
         outcome, began = "cancelled", self._clock.monotonic()
+        cost = self._budget.costs.of(call.document)
         try:
-            async with (
-                self._slot(call),
-                self._budget.reserve(self._costs.of(call.document), deadline=self._left(call)) as reservation,
-            ):
+            async with self._budget.reserve(cost, deadline=self._left(call), share=self._share) as reservation:
                 began = self._clock.monotonic()
                 answer = await self._request(call, token, reservation)
             outcome = "ok"
@@ -137,24 +144,27 @@ class ShopifyClient:
             seconds = self._clock.monotonic() - began
             metrics.REQUESTS.labels(call.document.name, outcome).inc()
             metrics.SECONDS.labels(call.document.name).observe(seconds)
-        cost = answer.cost and answer.cost.actual
-        log.debug("shopify.answered", document=call.document.name, seconds=round(seconds, 3), cost=cost)
+        charged = answer.cost and answer.cost.actual
+        log.debug("shopify.answered", document=call.document.name, seconds=round(seconds, 3), cost=charged)
         return answer
 
     async def _request(self, call: _Call, token: SecretStr, reservation: Reservation) -> Answer:
         read_began_at = self._clock.now()
-        reading = self._read(call.document, await self._post(call, token, reservation), reservation)
+        received = await self._post(call, token, reservation)
+        arrived_at = self._clock.now()
+        reading = self._read(call.document, received.body, reservation)
         if reading.error is not None:
             raise reading.error
-        answer = Answer(reading.data, reading.cost, read_began_at, reading.warnings)
+        postmark = envelope.postmark(received.headers, arrived_at)
+        answer = Answer(reading.data, reading.cost, read_began_at, reading.warnings, postmark)
         if reading.warnings:
             log.warning("shopify.search_misread", document=call.document.name, warnings=reading.warnings)
         if call.document.kind == "mutation" and (errors := envelope.user_errors(reading.data)):
             raise UserErrors(errors, answer)
         return answer
 
-    async def _post(self, call: _Call, token: SecretStr, reservation: Reservation) -> bytes:
-        """The body of an HTTP 200; any other status is raised as the error it is."""
+    async def _post(self, call: _Call, token: SecretStr, reservation: Reservation) -> Received:
+        """The answer with HTTP 200; any other status is raised as the error it is."""
         document = {
             "query": call.document.text,
             "operationName": call.document.operation,
@@ -176,37 +186,25 @@ class ShopifyClient:
             raise
         self._check_version(received)
         if received.status == HTTP_OK:
-            return received.body
+            return received
         if received.status < SERVER_ERROR:
             reservation.settle(0.0)
         if received.status in envelope.SLOW_DOWN:
-            metrics.THROTTLED.inc()
+            metrics.THROTTLED.labels(self._share).inc()
         raise envelope.refusal(received.status, received.headers.get("Retry-After"), received.body)
 
     def _read(self, document: Document, body: bytes, reservation: Reservation) -> Reading:
         """Parse, and settle with what the answer says about points."""
         reading = envelope.read(body)
         if isinstance(reading.error, Throttled):
-            metrics.THROTTLED.inc()
+            metrics.THROTTLED.labels(self._share).inc()
         if reading.cost is not None:
-            self._costs.learn(document, reading.cost.requested)
+            reservation.learnt = self._budget.costs.learn(document, reading.cost.requested)
         charged = reading.charged()
         if charged is not None:
             reservation.settle(charged, reading.cost.status if reading.cost else None)
-            metrics.POINTS.labels(document.name).inc(charged)
+            metrics.POINTS.labels(self._share, document.name).inc(charged)
         return reading
-
-    @asynccontextmanager
-    async def _slot(self, call: _Call) -> AsyncIterator[None]:
-        try:
-            async with asyncio.timeout(self._left(call)):
-                await self._slots.acquire()
-        except TimeoutError:
-            raise Throttled("too many requests are under way", retry_after=FIRST_PAUSE) from None
-        try:
-            yield
-        finally:
-            self._slots.release()
 
     def _left(self, call: _Call) -> float:
         """Seconds until the deadline of the call."""

@@ -4,8 +4,10 @@ Shapes: docs/shopify.md 2.2. A static error has only `errors`; a run-time error 
 userErrors stand inside `data`; THROTTLED is an HTTP 200.
 """
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
+from email.utils import parsedate_to_datetime
 from typing import Any
 
 import orjson
@@ -99,6 +101,15 @@ class Cost:
 
 
 @dataclass(frozen=True, slots=True)
+class Postmark:
+    """What is written on the outside of an answer. `date` is Shopify's clock, in whole seconds; `arrived_at` ours."""
+
+    arrived_at: datetime
+    date: datetime | None
+    api_version: str | None
+
+
+@dataclass(frozen=True, slots=True)
 class Answer:
     """`data` is GraphQL's, unread. `read_began_at` (aware UTC, our clock) is just before the request left: what
     Shopify had changed by then is in `data`. `warnings` are the search's: it may have read the query otherwise.
@@ -108,6 +119,7 @@ class Answer:
     cost: Cost | None
     read_began_at: datetime
     warnings: tuple[str, ...] = ()
+    postmark: Postmark | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -140,6 +152,17 @@ def read(body: bytes) -> Reading:
     cost = _cost(envelope.extensions.cost)
     warnings = tuple(f"{w.field}: {w.message}" for search in envelope.extensions.search for w in search.warnings)
     return Reading(envelope.data or {}, cost, warnings, _error(envelope.errors, cost) if envelope.errors else None)
+
+
+def postmark(headers: Mapping[str, str], arrived_at: datetime) -> Postmark:
+    """From an answer's headers; a date that can't be read is None."""
+    try:
+        date = parsedate_to_datetime(headers["Date"]) if "Date" in headers else None
+    except ValueError:
+        date = None
+    if date is not None and date.tzinfo is None:
+        date = None
+    return Postmark(arrived_at, date, headers.get("X-Shopify-API-Version"))
 
 
 def refusal(status: int, retry: str | None, body: bytes) -> Throttled | ShopifyUnavailable | ShopifyRefused:

@@ -11,13 +11,35 @@ SECONDS = Histogram(
     ["document"],
     buckets=(0.05, 0.1, 0.25, 0.5, 1, 2, 3, 5, 10, 30),
 )
-POINTS = Counter("understudy_shopify_points", "Cost points that Shopify charged.", ["document"])
+POINTS = Counter("understudy_shopify_points", "Cost points that Shopify charged.", ["share", "document"])
 # Should stay at 0: the budget exists so that Shopify never has to say no.
-THROTTLED = Counter("understudy_shopify_throttled", "Answers that said THROTTLED, 429 or 430.")
-BUDGET_AVAILABLE = Gauge(
-    "understudy_shopify_budget_available_points", "Cost points that this process believes it may spend."
+THROTTLED = Counter("understudy_shopify_throttled", "Answers that said THROTTLED, 429 or 430.", ["share"])
+# Backfill may wait for minutes, a command should not for a second.
+WAITS = Histogram(
+    "understudy_shopify_wait_seconds",
+    "From asking for points to having them, or giving up.",
+    ["share"],
+    buckets=(0.005, 0.025, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60, 120),
 )
+BUDGET_AVAILABLE = Gauge("understudy_shopify_budget_available_points", "Cost points that may be spent now.")
+BUDGET_MAXIMUM = Gauge("understudy_shopify_budget_maximum_points", "Cost points that Shopify's bucket holds.")
+BUDGET_RATE = Gauge("understudy_shopify_budget_restored_points_per_second", "Cost points that flow in each second.")
+# local means that Redis is away: this process lives on its part of the points, and others on theirs.
+GOVERNOR_MODE = Gauge("understudy_governor_mode", "1 for the mode that the governor is in.", ["mode"])
+GOVERNOR_CHANGES = Counter("understudy_governor_mode_changes", "Times it entered a mode.", ["mode"])
 OTHER_VERSION = Counter(
     "understudy_shopify_other_version", "Answers in another API version than was asked for.", ["version"]
 )
 TOKEN_RENEWALS = Counter("understudy_shopify_token_renewals", "Access tokens that were asked for.", ["outcome"])
+
+
+def level(available: float, maximum: float, rate: float) -> None:
+    BUDGET_AVAILABLE.set(available)
+    BUDGET_MAXIMUM.set(maximum)
+    BUDGET_RATE.set(rate)
+
+
+def mode(entered: str) -> None:
+    for name in ("shared", "local"):
+        GOVERNOR_MODE.labels(name).set(name == entered)
+    GOVERNOR_CHANGES.labels(entered).inc()

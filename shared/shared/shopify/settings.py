@@ -26,6 +26,9 @@ class ShopifySettings(Settings):
     shopify_deadline: float = Field(120.0, gt=0, description="Seconds for a call: points, repeats and all.")
     shopify_max_attempts: int = Field(4, ge=1, le=20, description="Requests that one query may take.")
     shopify_max_in_flight: int = Field(20, ge=1, le=200, description="Requests at once from one process.")
+    shopify_processes: int = Field(
+        4, ge=1, le=100, description="Processes that call Shopify at once; without Redis each takes its part."
+    )
     shopify_max_answer_bytes: int = Field(32 << 20, ge=1 << 16, description="Largest answer that is read.")
     shopify_allow_http: bool = Field(False, description="Speak http to hosts other than this machine (compose).")
 

@@ -13,7 +13,7 @@ old document back.
 """
 
 import secrets
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.resources import files
@@ -145,6 +145,20 @@ class Tags:
         """False when the tag was not below this revision: nothing had to go."""
         async with answering():
             return bool(await self._purge([self._key(tag)], [revision, int(DOCUMENT_TTL * 1000)]))
+
+    async def purge_all(self, tags: Sequence[tuple[str, int]]) -> None:
+        """The same for many, in one round trip. Not one transaction: each tag is raised by itself.
+
+        Raises:
+            RedisUnavailable: some may not be raised.
+        """
+        if len(tags) == 1:
+            await self.purge(*tags[0])
+            return
+        async with answering(), self.client.pipeline(transaction=False) as pipeline:
+            for tag, revision in tags:
+                await self._purge([self._key(tag)], [revision, int(DOCUMENT_TTL * 1000)], client=pipeline)
+            await pipeline.execute()
 
     async def ping(self) -> None:
         async with answering():

@@ -106,8 +106,18 @@ def answering(answers: dict[str, Any]) -> Iterator[str]:
 DATA = {
     "change_to_visible_ms": {"p50": 25.2, "p99": 84.9, "max": 90.0, "samples": 3},
     "events": 30,
-    "backfill": {"started_at": "a", "finished_at": "b", "products": 33, "expected": 33, "failed": False},
-    "shopify": {"budget_left": None},
+    "backfill": {
+        "started_at": "a",
+        "finished_at": "b",
+        "products": 33,
+        "expected": 33,
+        "failed": False,
+        "complete": True,
+    },
+    "last_reconcile": {"scope": "whole", "finished_at": "c", "age_seconds": 200.0, "checked": 1200, "repaired": 3},
+    "drift": {"last_24h": 4, "by_cause": {"missed": 3, "late": 0, "truncated": 0, "tie": 1}},
+    "runs": [{"kind": "rebuild", "scope": "", "stage": "reading", "done": 1200, "expected": 3000}],
+    "shopify": {"budget_left": 1850.5},
     "degraded": [],
 }
 
@@ -124,6 +134,10 @@ async def test_status_is_well_when_all_is_and_speaks_in_words(servers: Servers):
     assert said.code == 0, said.out
     assert "p50 25 ms, p99 85 ms" in said.out
     assert "33 of 33 products, finished b" in said.out
+    assert "whole, 3 min 20 s ago: 1,200 checked, 3 repaired" in said.out
+    assert "4 fields: 3 missed, 1 tie" in said.out
+    assert "rebuild: reading 1,200 of 3,000" in said.out
+    assert "1,850 points left" in said.out
     assert not {"{", "[", "None"} & set(said.out.split())
     assert "{" not in said.out
 

@@ -82,6 +82,7 @@ def test_a_service_gets_what_it_needs_and_nothing_of_the_users_own_settings(
     assert wanted.webhook_secret not in str(read_api.env)
     assert "POSTGRES_DSN" not in ingest.env or ingest.env["POSTGRES_DSN"] is None
     assert wanted.shopify_token not in str(ingest.env)
+    assert {name for name, value in read_api.env.items() if name.startswith("SHOPIFY_") and value} == {"SHOPIFY_SHOP"}
     assert wanted.webhook_secret not in str(syncer.env)
 
 
@@ -126,9 +127,9 @@ async def test_events_that_stop_arriving_are_an_error_and_slow_ones_are_not():
     looks = [Arrival(complete=False, read=n, unprojected=0, refetches=0, events=n) for n in range(4)]
     done = Arrival(complete=True, read=4, unprojected=0, refetches=0, events=4)
     coming = iter([*looks, done])
-    assert startup.wait_for_arrival(lambda: next(coming), Stopping(), stalled_after=0.5) == done
+    assert startup.wait_for_arrival(lambda: next(coming), Stopping(), 0.5, print) == done
     with pytest.raises(NotReady, match=r"no progress for 0\.3 s"):
-        startup.wait_for_arrival(lambda: ARRIVING, Stopping(), stalled_after=0.3)
+        startup.wait_for_arrival(lambda: ARRIVING, Stopping(), 0.3, print)
 
 
 async def test_what_died_and_was_started_again_is_said_once(tmp_path: Path):

@@ -195,7 +195,9 @@ async def test_the_status_knows_how_long_changes_take_to_be_visible(
     serve, shop: Shop, bus: Nats, jetstream: JetStreamContext
 ):
     await shop.save(Event(42), Event(43, complete=False), Event(44, status="draft"))
-    await shop.connection.execute("INSERT INTO backfills (products, expected) VALUES (3, 5)")
+    await shop.connection.execute(
+        "INSERT INTO runs (kind, asked_by, state, done, expected) VALUES ('backfill', 'start', 'running', 3, 5)"
+    )
     await shop.connection.execute(
         "INSERT INTO refetches (resource, id, reason, seen_at) VALUES ('product', 1, 'tie', now())"
     )

@@ -68,7 +68,7 @@ async def test_what_is_not_simulated_says_so(sim):
     await sim.product()
     answer = await sim.gql("{ shop { email } }")
     assert answer["errors"][0]["message"] == "Shop.email is not simulated."
-    answer = await sim.gql("{ currentBulkOperation { id } }")
+    answer = await sim.gql("{ location { address { zip } } }")
     assert answer["errors"][0]["extensions"]["code"] == "NOT_SIMULATED"
 
 

@@ -1,7 +1,7 @@
 """What becomes of a message, on a real NATS: nothing is lost, nothing blocks, nothing is retried without pause."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
@@ -9,7 +9,7 @@ from pathlib import Path
 
 import nats
 import pytest
-from faststream.nats import NatsMessage
+from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 from nats.js.errors import NotFoundError
 from waiting import eventually
@@ -17,7 +17,8 @@ from waiting import eventually
 from sandbox.servers import Nats
 from shared import delivery
 from shared.bus import Bus, consumer_problem, make_broker, running, stream_problem
-from shared.contracts import Contract, Origin, ProductDeletedV1, parse
+from shared.consuming import Consuming
+from shared.contracts import Contract, Origin, ProductDeletedV1, UnknownContract, parse
 from shared.errors import Permanent, Transient, Unavailable
 from shared.provision import provision
 from shared.settings import NatsSettings
@@ -54,14 +55,21 @@ class Handler:
     handled: list[Contract] = field(default_factory=list)
     times: list[float] = field(default_factory=list)
 
-    async def __call__(self, message: NatsMessage) -> None:
+    async def __call__(self, messages: Sequence[Msg]) -> list[Exception | None]:
+        return [await self.one(message) for message in messages]
+
+    async def one(self, message: Msg) -> Exception | None:
         self.times.append(asyncio.get_running_loop().time())
-        contract = parse(message.headers, message.body)
+        try:
+            contract = parse(message.headers, message.data)
+        except UnknownContract as error:
+            return error
         if self.always is not None:
-            raise self.always
+            return self.always
         if self.plan:
-            raise self.plan.pop(0)
+            return self.plan.pop(0)
         self.handled.append(contract)
+        return None
 
 
 @dataclass
@@ -96,14 +104,13 @@ async def consuming(url: str, handler: Handler, ack_wait: float = SYNCER_CHANGES
         await empty(jetstream, settings)
         await jetstream.add_consumer(CHANGES.name, replace(SYNCER_CHANGES, ack_wait=ack_wait).config())
         broker = make_broker(settings, "test")
-
-        @broker.subscriber(**SYNCER_CHANGES.subscription(), no_reply=True)
-        async def handle(message: NatsMessage) -> None:
-            await handler(message)
-
         async with running(broker):
             await eventually(lambda: is_none(consumer_problem(broker, SYNCER_CHANGES)))
-            yield Running(Bus(broker), jetstream, handler)
+            bus = Bus(broker)
+            service = Consuming(bus, SYNCER_CHANGES, handler)
+            service.start()
+            yield Running(bus, jetstream, handler)
+            await service.stop()
 
 
 async def empty(jetstream: JetStreamContext, settings: NatsSettings) -> None:
@@ -217,11 +224,12 @@ async def test_a_handler_that_hangs_is_cut_off_and_tried_again(nats_url, monkeyp
     monkeypatch.setattr(delivery, "HANDLER_DEADLINE", 0.05)
 
     class Hanging(Handler):
-        async def __call__(self, message: NatsMessage) -> None:
-            await super().__call__(message)
+        async def one(self, message: Msg) -> Exception | None:
+            answer = await super().one(message)
             if len(self.times) == 1:
                 self.handled.clear()
                 await asyncio.Event().wait()
+            return answer
 
     async with consuming(nats_url, Hanging()) as service:
         await service.bus.publish(change())

@@ -11,13 +11,12 @@ import pytest
 from databases import fresh_database
 
 from shared.contracts import Change
+from shared.errors import Occupied
 from shared.migrations import migrate
 from shared.postgres import connect, transaction
 from shared.settings import PostgresSettings
-from syncer.handlers import project
 from syncer.rules import Rules
 from syncer.store import Projected, Store
-from syncer.turns import EventBusy
 
 
 @dataclass
@@ -31,18 +30,24 @@ class Books:
         return self.store.pool
 
     async def project(self, *changes: Change) -> Projected:
-        """What became of the last one. One that finds a crowd comes again, as the bus would bring it."""
+        """What became of the last one. Each comes alone; one whose event somebody else holds comes again."""
         for change in changes:
             projected = await self._project(change)
         return projected
 
+    async def project_at_once(self, *changes: Change) -> list[Projected]:
+        """As one batch."""
+        return await self.store.project(changes)
+
     async def _project(self, change: Change) -> Projected:
         async with asyncio.timeout(30):
             while True:
-                try:
-                    return await project(change, self.store)
-                except EventBusy:
-                    await asyncio.sleep(0)
+                [projected] = await self.store.project([change])
+                if not isinstance(projected.error, Occupied):
+                    break
+        if projected.error is not None:
+            raise projected.error
+        return projected
 
     async def rows(self, statement: str, *arguments: Any) -> list[dict[str, Any]]:
         async with transaction(self.pool) as connection:

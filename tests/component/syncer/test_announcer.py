@@ -17,7 +17,7 @@ from shared.provision import provision
 from shared.settings import NatsSettings, RedisSettings
 from shared.tags import EVENTS, Document, Hit, Lead, RedisUnavailable, Tags, connect, event_tag
 from shared.topology import PROJECTIONS
-from syncer.announcer import Announcer
+from syncer.announcer import Announcer, Said
 
 
 @pytest.fixture(scope="module")
@@ -86,7 +86,7 @@ async def project(books, announcer, *changes):
     for change in changes:
         projected = await books.project(change)
         if projected.changed:
-            await announcer.announce(projected, change)
+            await announcer.announce([Said(projected, change)])
     return projected
 
 
@@ -130,8 +130,8 @@ async def test_a_deletion_is_announced_as_one(books, announcer, stream):
 async def test_saying_the_same_once_more_purges_nothing(books, announcer, tags, stream):
     await project(books, announcer, by_read(Product()))
     await cached(tags, event_tag(PRODUCT), 1)
-    standing = await books.store.standing(PRODUCT)
-    await announcer.announce(standing, by_read(Product()))
+    standing = await books.store.standing([PRODUCT])
+    await announcer.announce([Said(standing[PRODUCT], by_read(Product()))])
     assert await is_cached(tags, event_tag(PRODUCT))
     assert {each.revision for each in await stream.said()} == {1}
 

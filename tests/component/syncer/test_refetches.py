@@ -2,11 +2,11 @@
 
 import asyncio
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import pytest
-from products import ITEM, PRODUCT, SHOP, START, Product, at, by_read, level, node
+from products import ITEM, PRODUCT, SHOP, START, Product, Variant, at, by_read, level, node
 from waiting import eventually
 
 from shared.bus import BusUnavailable
@@ -15,9 +15,12 @@ from shared.errors import Permanent
 from shared.postgres import transaction
 from shared.shopify.errors import ShopifyUnavailable
 from syncer import refetcher as module
-from syncer.refetcher import SQL, Refetcher
+from syncer.refetcher import MAX_PUT_OFFS, ON_CHANGE, SQL, Refetcher, doubts
 from syncer.shop_reader import ReadProduct
 from syncer.store import want
+
+RESOURCES = list(ON_CHANGE.resources)
+GRACE = 30.0
 
 
 @dataclass
@@ -29,6 +32,7 @@ class Shopify:
     reads: list[int] = field(default_factory=list)
     gate: asyncio.Event | None = None
     clock: datetime = START
+    ahead: float = 0.0  # seconds that its clock is ahead of ours
 
     async def product(self, product_id: int) -> ReadProduct:
         self.reads.append(product_id)
@@ -37,7 +41,7 @@ class Shopify:
         answer = self.answers.get(product_id)
         if isinstance(answer, Exception):
             raise answer
-        return ReadProduct(answer, self.clock)
+        return ReadProduct(answer, self.clock, self.clock + timedelta(seconds=self.ahead))
 
     async def product_of_item(self, item_id: int) -> int | None:
         return self.items.get(item_id)
@@ -77,7 +81,7 @@ async def ask(pool, resource="product", resource_id=PRODUCT, reason="tie", seen=
 
 async def take(pool, most=8, seconds=60.0):
     async with transaction(pool) as connection:
-        return [row["id"] for row in await connection.fetch(SQL.take_due, most, seconds)]
+        return [row["id"] for row in await connection.fetch(SQL.take_due, RESOURCES, most, seconds)]
 
 
 async def test_an_answer_goes_out_as_a_change_and_the_question_is_gone(books, pool, refetcher, shopify, bus):
@@ -203,7 +207,7 @@ async def test_an_answer_that_the_bus_did_not_take_is_read_again(books, pool, re
 
 
 async def test_a_read_that_hangs_is_broken_off(books, pool, refetcher, shopify, monkeypatch):
-    monkeypatch.setattr(module, "READ_DEADLINE", 5.05)
+    monkeypatch.setattr(module, "READ_DEADLINE", 0.05)
     shopify.gate = asyncio.Event()
     await ask(pool)
     await refetcher.step()
@@ -234,3 +238,116 @@ async def test_an_item_that_shopify_does_not_have_any_more_is_forgotten(books, r
     await books.rows("UPDATE refetches SET due_at = now() RETURNING id")
     await refetcher.step()
     assert await books.wanted() == {}
+
+
+# A lease
+
+
+async def test_what_a_killed_syncer_was_reading_is_soon_read_by_another(pool, refetcher, shopify, monkeypatch):
+    monkeypatch.setattr(module, "LEASE", 0.2)
+    await ask(pool)
+    await take(pool, seconds=module.LEASE)  # and then it was killed
+    assert await take(pool) == []
+    _: bool = await eventually(lambda: _steps_until_read(refetcher, shopify))
+    assert shopify.reads == [PRODUCT]
+
+
+async def _steps_until_read(refetcher, shopify) -> bool:
+    await refetcher.step()
+    return bool(shopify.reads)
+
+
+async def test_a_long_read_keeps_its_lease(pool, refetcher, shopify, monkeypatch):
+    monkeypatch.setattr(module, "LEASE", 0.4)
+    monkeypatch.setattr(module, "RENEWAL", 0.05)
+    shopify.gate = asyncio.Event()
+    await ask(pool)
+    reading = asyncio.create_task(refetcher.step())
+    began = asyncio.get_running_loop().time()
+
+    async def longer_than_a_lease() -> bool:
+        if shopify.reads:
+            assert await take(pool) == [], "another replica took it"
+        return asyncio.get_running_loop().time() > began + 3 * module.LEASE
+
+    try:
+        _: bool = await eventually(longer_than_a_lease)
+    except AssertionError:
+        pytest.fail("another replica took what is being read")
+    finally:
+        shopify.gate.set()
+        await reading
+
+
+# Doubts
+
+
+@pytest.fixture
+def doubter(pool, shopify, bus) -> Refetcher:
+    return Refetcher(pool, shopify, bus, SHOP, doubts(GRACE))
+
+
+async def doubted(books) -> dict[str, Any]:
+    return await books.row("SELECT put_off, extract(epoch FROM due_at - now())::float8 AS delay FROM refetches")
+
+
+async def test_what_a_reconcile_doubts_is_read_as_its_own_and_apart_from_what_changes_ask_for(
+    books, pool, refetcher, doubter, shopify, bus
+):
+    shopify.clock = at(500)
+    await ask(pool, reason="tie")
+    await ask(pool, "doubt", reason="reconcile")
+    await refetcher.step()
+    assert [said.origin for said in bus.said] == [Origin.REFETCH]
+    assert await books.wanted() == {("doubt", PRODUCT): "reconcile"}
+    await doubter.step()
+    assert [said.origin for said in bus.said] == [Origin.REFETCH, Origin.RECONCILE]
+    assert await books.wanted() == {}
+
+
+async def test_a_doubted_product_that_is_gone_is_an_absence_of_the_reconcile(pool, doubter, shopify, bus):
+    shopify.answers[PRODUCT] = None
+    await ask(pool, "doubt", reason="reconcile")
+    await doubter.step()
+    [said] = bus.said
+    assert isinstance(said, ProductDeletedV1)
+    assert said.origin is Origin.RECONCILE
+
+
+@pytest.mark.parametrize("what", ["the product", "its stock"])
+async def test_what_was_edited_just_now_is_no_evidence_and_is_looked_at_again(what, books, pool, doubter, shopify, bus):
+    lately = 500
+    stocked = Variant(levels_updated=lately if what == "its stock" else 0)
+    shopify.answers[PRODUCT] = node(Product(updated=lately if what == "the product" else 0, variants=(stocked,)))
+    shopify.clock = at(lately + 10)
+    await ask(pool, "doubt", reason="reconcile")
+    await doubter.step()
+    assert bus.said == []
+    row = await doubted(books)
+    assert row["put_off"] == 1
+    assert GRACE - 10 < row["delay"] <= GRACE - 10 + 1
+    await books.rows("UPDATE refetches SET due_at = now() RETURNING id")
+    shopify.clock = at(lately + GRACE + 1)
+    await doubter.step()
+    assert [said.origin for said in bus.said] == [Origin.RECONCILE]
+
+
+async def test_what_never_stops_being_edited_is_repaired_in_the_end_and_counts_as_no_drift(
+    books, pool, doubter, shopify, bus
+):
+    shopify.answers[PRODUCT] = node(Product(updated=500))
+    shopify.clock = at(500)
+    await ask(pool, "doubt", reason="reconcile")
+    for _ in range(MAX_PUT_OFFS + 1):
+        await doubter.step()
+        await books.rows("UPDATE refetches SET due_at = now() RETURNING id")
+    assert [said.origin for said in bus.said] == [Origin.REFETCH]
+    assert await books.wanted() == {}
+
+
+async def test_how_old_it_is_is_told_by_shopifys_clock(pool, doubter, shopify, bus):
+    shopify.answers[PRODUCT] = node(Product(updated=500))
+    shopify.clock, shopify.ahead = at(500 + 3600), -3600  # ours is an hour ahead of theirs
+    await ask(pool, "doubt", reason="reconcile")
+    await doubter.step()
+    assert bus.said == []

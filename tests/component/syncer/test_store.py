@@ -10,9 +10,12 @@ from products import ITEM, LOCATION, PRODUCT, VARIANT, Product, Variant, at, by_
 from shared.contracts import InventoryItemChangedV1, Origin
 from shared.postgres import transaction
 from syncer import rows
-from syncer.rows import LostGuard
+from syncer.fold import STRANGER_DELAY
+from syncer.projections import Facts, project
+from syncer.revisions import revise
+from syncer.rows import LostGuard, Put
 from syncer.rules import Rules
-from syncer.store import STRANGER_DELAY, Store
+from syncer.store import Store
 from syncer.webhook_payloads import MalformedPayload
 
 
@@ -312,16 +315,23 @@ async def test_an_edited_item_asks_for_its_product(books):
 
 
 async def test_a_guard_that_refuses_writes_nothing(books):
-    await books.project(by_read(Product(updated=9)))
+    await books.project(by_read(Product(updated=9)), by_read(Product(id=1, updated=9, variants=())))
     async with transaction(books.pool) as connection:
-        row = await rows.get(connection, PRODUCT)
-    assert row is not None
+        stored = await rows.get(connection, [PRODUCT, 1], rows.Parsed())
     before = await books.everything()
-    from_the_past = row.known.version._replace(updated_at=at(1))
-    with pytest.raises(LostGuard):
+    edited = {event_id: put_of(row, "Edited", row.known.version) for event_id, row in stored.items()}
+    from_the_past = stored[PRODUCT].known.version._replace(updated_at=at(1))
+    edited[PRODUCT] = put_of(stored[PRODUCT], "Edited", from_the_past)
+    with pytest.raises(LostGuard, match=str(PRODUCT)):
         async with transaction(books.pool) as connection:
-            await books.store._derive(connection, row, row.known.product, from_the_past, at(99), None)
+            await rows.put(connection, list(edited.values()))
     assert await books.everything() == before
+
+
+def put_of(row, title, version):
+    product = row.known.product.model_copy(update={"title": title})
+    event = project(product, Facts({}, {}, "EUR"), Rules(), complete=True)
+    return Put(event, revise(row.standing, event, at(99)), version, product, row, shown=True)
 
 
 # At once
@@ -386,7 +396,8 @@ async def test_strangers_are_looked_for_a_little_later(books):
 
 async def test_what_stands_is_said_once_more_and_drafts_to_organizers_only(books):
     await books.project(by_read(Product()), by_read(Product(id=1, status="draft", variants=())))
-    shown, draft = await books.store.standing(PRODUCT), await books.store.standing(1)
+    standing = await books.store.standing([PRODUCT, 1, 2])
+    shown, draft = standing[PRODUCT], standing[1]
     assert (shown.changed, shown.visible, shown.revision) == (True, True, 1)
     assert draft.visible is False
-    assert await books.store.standing(2) is None
+    assert 2 not in standing

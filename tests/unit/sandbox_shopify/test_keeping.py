@@ -27,6 +27,7 @@ def test_what_was_kept_comes_back(tmp_path, shop, clock):
     assert not first.step()
     second = keeper_of(tmp_path / "shop", shop.identity, clock)
     assert second.load()
+    assert second.shop.definitions == first.shop.definitions != {}
     kept = [product_truth(product) for product in second.shop.products.values()]
     assert kept == [product_truth(product) for product in first.shop.products.values()]
     assert [s.uri for s in second.subscriptions.all.values()] == ["https://example.com/x"]

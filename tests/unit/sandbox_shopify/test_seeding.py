@@ -19,6 +19,13 @@ def test_the_same_seed_makes_the_same_shop(shop, clock):
     assert seeded(shop, clock, 7) != seeded(shop, clock, 8)
 
 
+def test_every_event_may_have_the_same_number_of_tickets(shop, clock):
+    fresh = Shop(shop.identity, clock, lambda _: None)
+    furnish(fresh)
+    seed_events(fresh, 10, 1, tickets=5)
+    assert (len(fresh.products), len(fresh.variants), len(fresh.levels)) == (11, 55, 110)
+
+
 def test_seeded_events_have_what_an_event_needs(shop, clock):
     products = seeded(shop, clock, 1)
     assert {product["status"] for product in products} == {"active", "draft", "archived"}

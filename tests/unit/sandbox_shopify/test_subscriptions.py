@@ -30,11 +30,6 @@ def subscriptions():
             "Name name field can only contain alphanumeric characters, underscores, and hyphens",
         ),
         ({"uri": HTTPS, "name": ""}, "name", "Name is too short (minimum is 1 character)"),
-        (
-            {"uri": HTTPS, "format": "XML"},
-            "format",
-            "Format 'xml' is invalid for this webhook topic. Allowed formats: json",
-        ),
     ],
 )
 def test_a_wrong_subscription_is_refused(subscriptions, clock, wanted, field, message):
@@ -43,9 +38,12 @@ def test_a_wrong_subscription_is_refused(subscriptions, clock, wanted, field, me
     assert [(e.field, e.message) for e in refused.value.errors] == [(["webhookSubscription", field], message)]
 
 
-def test_a_filter_is_refused_because_none_is_evaluated(subscriptions, clock):
-    with pytest.raises(Refused, match="The specified filter is invalid"):
-        subscriptions.create(TOPIC, {"uri": HTTPS, "filter": "id:1"}, clock())
+@pytest.mark.parametrize("wanted", [{"filter": "jazz"}, {"filter": "status:active", "includeFields": ["id"]}])
+def test_a_filter_names_fields_that_are_included(subscriptions, clock, wanted):
+    with pytest.raises(Refused, match="The specified filter is invalid, please ensure you specify the field"):
+        subscriptions.create(TOPIC, {"uri": HTTPS, **wanted}, clock())
+    made = subscriptions.create(TOPIC, {"uri": HTTPS, "filter": "status:active OR variants.price:>5"}, clock())
+    assert (made.filter, made.format) == ("status:active OR variants.price:>5", "JSON")
 
 
 def test_an_address_can_be_taken_once_for_each_topic(subscriptions, clock):

@@ -1,7 +1,6 @@
 """The one page that says where everything goes holds together."""
 
 import pytest
-from faststream.nats import JStream
 from nats.js.api import AckPolicy, DiscardPolicy, RetentionPolicy, StorageType
 from products import Product as AProduct
 from products import by_webhook, deletion, level
@@ -15,7 +14,6 @@ from shared.topology import (
     MAX_PAYLOAD,
     PROJECTIONS,
     STREAMS,
-    SYNCER_CHANGES,
     address,
     dead_letter_subject,
 )
@@ -43,6 +41,7 @@ def test_streams_outlive_a_restart_and_are_bounded(stream):
     )
     assert config.max_age and config.max_bytes and config.num_replicas == 3  # noqa: PT018 (one sentence)
     assert config.max_msg_size == MAX_PAYLOAD > WEBHOOK_LIMIT
+    assert config.allow_atomic, "many messages are stored for one sync of the disk"
 
 
 def test_streams_keep_what_the_design_says():
@@ -61,13 +60,6 @@ def test_the_server_never_drops_what_nobody_has_buried(consumer):
 @pytest.mark.parametrize("consumer", CONSUMERS, ids=lambda consumer: consumer.durable)
 def test_a_handler_is_cut_off_before_its_message_is_delivered_to_another(consumer):
     assert consumer.ack_wait > delivery.HANDLER_DEADLINE
-
-
-def test_a_service_attaches_and_declares_nothing():
-    subscription = SYNCER_CHANGES.subscription()
-    stream = subscription["stream"]
-    assert isinstance(stream, JStream)
-    assert (stream.name, stream.declare, subscription["durable"]) == ("CHANGES", False, "syncer")
 
 
 ITEM = InventoryItemChangedV1(**level(1, 0).model_dump(exclude={"location_id", "body"}))

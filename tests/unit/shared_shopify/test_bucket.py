@@ -2,64 +2,12 @@
 
 import heapq
 import itertools
-from dataclasses import dataclass
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from leaky_bucket import SMALL, Request, Shopify, limits, requests
 
 from shared.shopify.bucket import Bucket, ThrottleStatus
-
-SMALL = 1e-6
-
-
-class Shopify:
-    """The leaky bucket of docs/shopify.md 2.3, written apart from ours."""
-
-    def __init__(self, maximum, rate):
-        self.maximum, self.rate, self.level, self.at = maximum, rate, maximum, 0.0
-
-    def pass_time(self, at):
-        self.level = min(self.maximum, self.level + (at - self.at) * self.rate)
-        self.at = at
-
-    def admit(self, cost, at):
-        self.pass_time(at)
-        if self.level + SMALL < cost:
-            return False
-        self.level -= cost
-        return True
-
-    def finish(self, refund, at):
-        self.pass_time(at)
-        self.level = min(self.maximum, self.level + refund)
-
-    def status(self):
-        return ThrottleStatus(float(self.maximum), float(int(self.level)), float(self.rate))
-
-
-@dataclass(frozen=True)
-class Request:
-    gap: float  # seconds after the one before is granted
-    cost: int
-    used: float  # share of the cost
-    there: float
-    inside: float
-    back: float  # seconds on the way, at work, and on the way back
-    speaks: bool  # whether the answer carries a throttleStatus
-
-
-seconds = st.floats(0, 5)
-requests = st.builds(
-    Request,
-    gap=st.one_of(st.just(0.0), seconds),
-    cost=st.integers(1, 1000),
-    used=st.floats(0, 1),
-    there=seconds,
-    inside=seconds,
-    back=seconds,
-    speaks=st.booleans(),
-)
-limits = st.sampled_from([(1000, 50), (2000, 100), (4000, 200), (20000, 1000)])
 
 
 class World:
@@ -183,3 +131,9 @@ def test_points_that_another_process_spent_are_seen_in_the_next_answer():
 def test_a_clock_that_goes_back_changes_nothing():
     bucket, _ = Bucket.full(1000, 50, 10.0).take(500, 10.0)
     assert bucket.now(5.0) == bucket
+
+
+def test_of_an_answer_to_a_request_of_somebody_else_only_what_lowers_is_believed():
+    bucket = Bucket(2000, 100, 500, 0.0)
+    assert bucket.heed(ThrottleStatus(2000, 1900, 100), 0.0).available == 500
+    assert bucket.heed(ThrottleStatus(1000, 300, 50), 0.0) == Bucket(1000, 50, 300, 0.0)

@@ -16,6 +16,7 @@ from shared.shopify import documents
 from shared.shopify.documents import UnknownDocument, load
 
 TRUE_SCHEMAS = Path(__file__).parents[4] / "shared" / "shopify" / "schema"
+VERBS = ("_create", "_update", "_edit", "_delete", "_run", "_cancel")
 SMALLEST_BUCKET = 1000  # points; seen on older shops, and possible while Shopify cuts limits (docs/shopify.md 2.1)
 
 
@@ -79,7 +80,7 @@ def test_its_requested_cost_is_what_it_says(name):
 def test_its_file_names_one_operation_which_is_its_own_name(name):
     document = load(name)
     assert re.sub(r"(?<!^)(?=[A-Z])", "_", document.operation).lower() == name
-    assert document.kind == ("mutation" if name.startswith("webhook_subscription_") else "query")
+    assert document.kind == ("mutation" if name.endswith(VERBS) else "query")
 
 
 def test_only_what_is_there_can_be_loaded():
@@ -91,7 +92,7 @@ def test_only_what_is_there_can_be_loaded():
 def test_variables_may_be_left_to_the_document():
     (operation,) = [
         d
-        for d in graphql.parse(load("products_page").text).definitions
+        for d in graphql.parse(load("bulk_operations").text).definitions
         if isinstance(d, graphql.OperationDefinitionNode)
     ]
     values = get_variable_values(pruned_schema(), operation.variable_definitions, {})

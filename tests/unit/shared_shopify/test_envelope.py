@@ -1,5 +1,8 @@
 """Whatever Shopify answers, it is data, or an error with a name."""
 
+from datetime import UTC, datetime, timedelta
+
+import httpx2
 import orjson
 import pytest
 from hypothesis import HealthCheck, given, settings
@@ -7,7 +10,7 @@ from hypothesis import strategies as st
 
 from shared.errors import Permanent, Transient, Unavailable
 from shared.shopify.bucket import ThrottleStatus
-from shared.shopify.envelope import read, refusal, retry_after, user_errors
+from shared.shopify.envelope import Postmark, postmark, read, refusal, retry_after, user_errors
 from shared.shopify.errors import ShopifyFaulted, ShopifyRefused, ShopifyUnavailable, Throttled, UserError
 
 # Literal, from recordings.
@@ -175,3 +178,14 @@ def test_user_errors_keep_their_field_message_and_code():
 def test_user_errors_of_an_unknown_shape_are_a_fault():
     with pytest.raises(ShopifyFaulted):
         user_errors({"x": {"userErrors": [{"field": 7}]}})
+
+
+def test_an_answers_date_and_version_are_on_its_outside():
+    at = datetime(2026, 11, 22, 12, tzinfo=UTC)
+    headers = httpx2.Headers({"date": "Sun, 22 Nov 2026 11:59:58 GMT", "x-shopify-api-version": "2026-10"})
+    assert postmark(headers, at) == Postmark(at, at - timedelta(seconds=2), "2026-10")
+
+
+@pytest.mark.parametrize("date", [{}, {"Date": "yesterday"}, {"Date": "Sun, 22 Nov 2026 11:59:58 -0000"}])
+def test_a_date_that_says_no_instant_is_none(date):
+    assert postmark(date, datetime(2026, 11, 22, 12, tzinfo=UTC)).date is None

@@ -1,51 +1,55 @@
-"""Changes of one event wait for each other, and not for long."""
+"""Batches of one process that share an event go one after the other."""
 
 import asyncio
 
 import pytest
 from waiting import eventually
 
-from syncer.turns import MAX_WAITING, EventBusy, Turns
+from syncer.turns import Turns
 
 
-async def test_one_event_is_changed_one_at_a_time_and_others_meanwhile():
-    turns, inside, most = Turns(), 0, 0
+async def test_batches_that_share_an_event_wait_for_each_other_and_others_pass():
+    turns, open_up, inside = Turns(), asyncio.Event(), []
 
-    async def change(event_id: int) -> None:
-        nonlocal inside, most
-        async with turns.of(event_id):
-            inside += event_id == 1
-            most = max(most, inside)
-            await asyncio.sleep(0)
-            inside -= event_id == 1
-
-    await asyncio.gather(*(change(event_id) for event_id in (1, 2, 1, 3, 1)))
-    assert most == 1
-
-
-async def test_who_finds_a_crowd_is_sent_away_and_comes_again():
-    turns, open_up = Turns(), asyncio.Event()
-
-    async def change() -> None:
-        async with turns.of(1):
+    async def batch(name: str, event_ids: set[int]) -> None:
+        async with turns.of(event_ids):
+            inside.append(name)
             await open_up.wait()
 
-    crowd = [asyncio.create_task(change()) for _ in range(1 + MAX_WAITING)]
-    await eventually(lambda: turns._present.get(1) == 1 + MAX_WAITING)
-    with pytest.raises(EventBusy):
-        async with turns.of(1):
-            pass
-    async with turns.of(2):
-        open_up.set()
-    await asyncio.gather(*crowd)
-    async with turns.of(1):
-        assert turns._present == {1: 1}
-    assert not turns._locks
+    batches = [
+        asyncio.create_task(batch(name, event_ids))
+        for name, event_ids in (("first", {1, 2}), ("shares", {2, 3}), ("other", {4}), ("nothing", set()))
+    ]
+    await eventually(lambda: inside == ["first", "other", "nothing"])
+    open_up.set()
+    await asyncio.gather(*batches)
+    assert inside[-1] == "shares"
 
 
-async def test_a_change_that_fails_or_is_cancelled_leaves_its_turn():
+async def test_nobody_waits_in_a_circle():
+    turns, done = Turns(), 0
+
+    async def batch(event_ids: set[int]) -> None:
+        nonlocal done
+        async with turns.of(event_ids):
+            await asyncio.sleep(0)
+            done += 1
+
+    async with asyncio.timeout(5):
+        await asyncio.gather(*(batch({number % 3, (number + 1) % 3, 7}) for number in range(60)))
+    assert done == 60
+
+
+async def test_a_batch_that_fails_or_is_cancelled_leaves_its_turn():
     turns = Turns()
     with pytest.raises(ValueError, match="x"):
-        async with turns.of(1):
+        async with turns.of({1}):
             raise ValueError("x")
-    assert not turns._present
+    async with turns.of({1}):
+        waiting = asyncio.create_task(turns.of({1}).__aenter__())
+        await asyncio.sleep(0)
+        waiting.cancel()
+        await asyncio.wait([waiting])
+    async with asyncio.timeout(1), turns.of({1}):
+        assert turns._taken == {1}
+    assert not turns._taken

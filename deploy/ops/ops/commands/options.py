@@ -20,6 +20,14 @@ Port = Annotated[
         help=f"The --port of the `understudy up` that is meant ({DEFAULT_PORT}). An address that is given goes before.",
     ),
 ]
+PostgresDsn = Annotated[
+    str | None,
+    typer.Option("--postgres", envvar="POSTGRES_DSN", help="PostgreSQL, as the tables' owner; `up` prints its own."),
+]
+Detach = Annotated[bool, typer.Option("--detach", help="Ask, and don't wait for it.")]
+Within = Annotated[
+    float | None, typer.Option(min=0, help="Seconds to wait at most (exit code 3); the run goes on. Default: no limit.")
+]
 
 
 def room_at(room: str, port: int | None, scheme: str = "http") -> str:

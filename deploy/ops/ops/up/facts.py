@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any, Self
 
+from ops.data_in_words import run
 from ops.up.system import System
 
 Part = tuple[str, str, str, int]  # name, state, address, restarts
@@ -48,6 +49,7 @@ def _freshness(status: dict[str, Any]) -> list[str]:
         )
     if status.get("events") is not None:
         said.append(f"{status['events']} events")
+    said += [run(each) for each in status.get("runs") or []]
     if status.get("degraded"):
         said.append(f"degraded: {', '.join(status['degraded'])}")
     return said
@@ -58,7 +60,7 @@ def _budget(status: dict[str, Any], shop: dict[str, Any]) -> list[str]:
     said = []
     left = (status.get("shopify") or {}).get("budget_left")
     if left is not None:
-        said.append(f"budget left: {left} points")
+        said.append(f"budget left: {left:.0f} points")
     if bucket := shop.get("bucket"):
         said.append(f"Shopify's bucket: {bucket['currentlyAvailable']:.0f} of {bucket['maximumAvailable']:.0f} points")
     return said

@@ -52,13 +52,16 @@ def syncer(plan: Plan, servers: Servers) -> Process:
         "WEBHOOK_PUBLIC_URL": plan.webhook_url,
         # Who names an http address of another machine wants it so.
         "SHOPIFY_ALLOW_HTTP": "true" if plan.shopify_url.startswith("http:") else "false",
+        # The simulated one keeps results of bulk operations itself.
+        "BULK_RESULT_ORIGINS": f"https://storage.googleapis.com,{plan.shopify_url.rstrip('/')}",
     }
     return _service(plan, "syncer", "syncer", settings)
 
 
 def read_api(plan: Plan, servers: Servers, room: str) -> Process:
-    """It gets nothing of Shopify's: a read makes no call there."""
-    return _service(plan, room, "read_api", servers.environment() | {"AUTH_STATIC_KEYS": plan.credentials.key_entry})
+    """It gets nothing of Shopify's but the shop's name, for its status: a read makes no call there."""
+    settings = {"AUTH_STATIC_KEYS": plan.credentials.key_entry, "SHOPIFY_SHOP": plan.shop_domain}
+    return _service(plan, room, "read_api", servers.environment() | settings)
 
 
 def _service(plan: Plan, room: str, module: str, settings: Mapping[str, str]) -> Process:

@@ -8,6 +8,7 @@ from ops.up.arrival import Arrival
 from sandbox.processes import Died, NotReady, Process
 
 POLL = 0.02  # seconds between looks
+SAY_EVERY = 3.0  # seconds between words on how far the events have come
 
 
 class Interrupted(Exception):
@@ -73,14 +74,20 @@ def run(steps: Sequence[Step], stopping: Stopping, say: Callable[[str], None]) -
         stopping.wait(POLL)
 
 
-def wait_for_arrival(look: Callable[[], Arrival], stopping: Stopping, stalled_after: float) -> Arrival:
+def wait_for_arrival(
+    look: Callable[[], Arrival], stopping: Stopping, stalled_after: float, say: Callable[[str], None]
+) -> Arrival:
     """Until all has arrived. It may take long, but not stand still for `stalled_after` seconds: NotReady."""
     before, since = look(), time.monotonic()
+    said = since
     resumed = before.complete
     while not (now := look()).over(resumed=resumed):
         _check(stopping)
         if now != before:
             before, since = now, time.monotonic()
+        if time.monotonic() - said > SAY_EVERY:
+            said = time.monotonic()
+            say(now.words())
         if time.monotonic() - since > stalled_after:
             raise NotReady(f"no progress for {stalled_after:g} s: {now}")
         stopping.wait(10 * POLL)

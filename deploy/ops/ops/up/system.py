@@ -85,9 +85,7 @@ class System:
 
     def _wait_for_events(self, stopping: Stopping, say: Callable[[str], None]) -> None:
         read_api, monitor = self.plan.layout.url("read_api"), self.addresses.nats_monitor_url
-        startup.wait_for_arrival(
-            lambda: Arrival.seen(self.http, read_api, monitor), stopping, stalled_after=STALLED_AFTER
-        )
+        startup.wait_for_arrival(lambda: Arrival.seen(self.http, read_api, monitor), stopping, STALLED_AFTER, say)
         say("all events: readable")
 
     def _check_ports(self) -> None:

@@ -3,7 +3,6 @@
 import asyncio
 import hmac
 import random
-import re
 import secrets
 from collections import Counter
 from collections.abc import Callable
@@ -21,10 +20,10 @@ from starlette.routing import Route
 from sandbox.shopify.executor import Executor, Prepared
 from sandbox.shopify.knobs import Knobs
 from sandbox.shopify.settings import ShopifySettings
+from sandbox.shopify.versions import VERSION, Versions
 
 TOKEN_LIFETIME = 86_399  # seconds, as Shopify says
 UNAUTHORIZED = {"errors": "[API] Invalid API key or access token (unrecognized login or wrong password)"}
-VERSION = re.compile(r"\d{4}-(01|04|07|10)|unstable")
 MAX_BODY = 10 * 1024 * 1024  # bytes
 
 
@@ -70,33 +69,36 @@ class Admin:
     async def graphql(self, request: Request) -> Response:  # noqa: PLR0911 - one guard a gate
         """One GraphQL request through every gate that Shopify has, in its order."""
         self.counts["requests"] += 1
-        if not VERSION.fullmatch(request.path_params["version"]):
+        asked_version = request.path_params["version"]
+        knobs = self.knobs()
+        versions = Versions.of(self.settings.api_version, knobs.oldest_api_version)
+        version = versions.serving(asked_version) if VERSION.fullmatch(asked_version) else None
+        if version is None:
             return self._answer({"errors": "Not Found"}, 404)
         if not self.tokens.accepts(request.headers.get("X-Shopify-Access-Token", "")):
             self.counts["unauthorized"] += 1
             return self._answer(UNAUTHORIZED, 401)
-        knobs = self.knobs()
         if self.chance.random() < knobs.error_share:
             self.counts["server_errors"] += 1
-            return self._answer({"errors": "Internal Server Error"}, knobs.error_status)
+            return self._answer({"errors": "Internal Server Error"}, knobs.error_status, version)
         asked = _asked(await request.body())
         if asked is None:
-            return self._answer({"errors": {"query": "Required parameter missing or invalid"}}, 400)
+            return self._answer({"errors": {"query": "Required parameter missing or invalid"}}, 400, version)
         prepared = self.executor.prepare(asked["query"], asked.get("variables"), asked.get("operationName"))
         if not isinstance(prepared, Prepared):
             self.counts["invalid"] += 1
-            return self._answer(prepared)
+            return self._answer(prepared, 200, version)
         if refusal := self.executor.admit(prepared, knobs):
-            return self._answer(refusal)
+            return self._answer(refusal, 200, version)
         debug = request.headers.get("Shopify-GraphQL-Cost-Debug") == "1"
-        answer = await self._slowly(prepared, knobs, debug=debug)
+        answer = await self._slowly(prepared, knobs, str(request.base_url), debug=debug)
         if self.chance.random() < knobs.lost_answer_share:
             self.counts["lost_answers"] += 1
             await self._wait(knobs.lost_answer_seconds)
-            return self._answer({"errors": "Bad Gateway"}, 502)
-        return self._answer(answer)
+            return self._answer({"errors": "Bad Gateway"}, 502, version)
+        return self._answer(answer, 200, version)
 
-    async def _slowly(self, prepared: Prepared, knobs: Knobs, *, debug: bool) -> dict[str, Any]:
+    async def _slowly(self, prepared: Prepared, knobs: Knobs, base_url: str, *, debug: bool) -> dict[str, Any]:
         """Half of the latency lies before the effect, half after it: a caller that gives up can't know which."""
         half = self.chance.uniform(knobs.latency_min, max(knobs.latency_min, knobs.latency_max)) / 2
         idempotency = self.executor.backstage.idempotency
@@ -104,7 +106,7 @@ class Admin:
         try:
             if half:
                 await self._wait(half)
-            answer = self.executor.run(prepared, held, knobs, debug=debug)
+            answer = self.executor.run(prepared, held, knobs, base_url, debug=debug)
             if half:
                 await self._wait(half)
         finally:
@@ -128,10 +130,12 @@ class Admin:
             self.counts["unauthorized"] += 1
             return self._answer({"error": "invalid_client"}, 401)
         token = self.tokens.issue()
-        return self._answer({"access_token": token, "scope": self.settings.scopes, "expires_in": TOKEN_LIFETIME})
+        scope = ",".join(sorted(self.executor.backstage.scopes))
+        return self._answer({"access_token": token, "scope": scope, "expires_in": TOKEN_LIFETIME})
 
-    def _answer(self, body: Any, status: int = 200) -> Response:
-        headers = {"X-Shopify-API-Version": self.settings.api_version, "X-Request-Id": str(uuid4())}
+    def _answer(self, body: Any, status: int = 200, version: str | None = None) -> Response:
+        """`version` is the one that answered, for whichever was asked."""
+        headers = {"X-Shopify-API-Version": version or self.settings.api_version, "X-Request-Id": str(uuid4())}
         return Response(orjson.dumps(body), status, headers, "application/json; charset=utf-8")
 
 

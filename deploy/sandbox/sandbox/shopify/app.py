@@ -16,13 +16,18 @@ from starlette.routing import Route
 
 from sandbox.shopify.admin import Admin, Tokens
 from sandbox.shopify.bucket import Bucket
+from sandbox.shopify.bulk.operations import BulkOperations
+from sandbox.shopify.bulk.storage import Storage
 from sandbox.shopify.context import Backstage
 from sandbox.shopify.control import control_router
 from sandbox.shopify.courier import Courier
+from sandbox.shopify.dates import Dated
 from sandbox.shopify.executor import Executor
 from sandbox.shopify.idempotency import Idempotency
 from sandbox.shopify.keeping import Keeper
 from sandbox.shopify.knobs import Knobs
+from sandbox.shopify.reading.index import SearchIndex
+from sandbox.shopify.scopes import parse_scopes
 from sandbox.shopify.seeding import furnish, seed_events
 from sandbox.shopify.settings import ShopifySettings
 from sandbox.shopify.shapes import ShopIdentity
@@ -49,17 +54,32 @@ def create_app(settings: ShopifySettings) -> FastAPI:
     webhooks, shop = _shop(settings, board, chance)
     bucket = Bucket(settings.knobs.bucket_size, settings.knobs.restore_rate, time.monotonic)
     idempotency = Idempotency(utc_now)
-    backstage = Backstage(shop, webhooks.subscriptions, webhooks, idempotency, settings.api_version)
+    bulk = BulkOperations(shop, board.read, chance, faults_left=settings.knobs.bulk_faulty)
+    storage = Storage(bulk, board.read, settings.client_secret.get_secret_value().encode())
+    storage.cuts_left = settings.knobs.download_cuts
+    index = SearchIndex(shop, time.monotonic)
+    shop.followers.append(index.follow)
+    backstage = Backstage(
+        shop,
+        webhooks.subscriptions,
+        webhooks,
+        idempotency,
+        settings.api_version,
+        bulk,
+        storage,
+        parse_scopes(settings.scopes),
+        index,
+    )
     tokens = Tokens(settings.access_token.get_secret_value(), time.monotonic)
     closing = asyncio.Event()
     admin = Admin(settings, Executor(backstage, bucket), tokens, board.read, chance, closing)
     traffic = Traffic(shop, chance)
-    turn = _turner(board, shop, bucket)
-    turn(settings.knobs)
+    turn = _turner(board, shop, bucket, index)
     keeper = Keeper(settings.state, shop, webhooks.subscriptions) if settings.state else None
     if not (keeper and keeper.load()):
         furnish(shop)
-        seed_events(shop, settings.events, settings.seed)
+        seed_events(shop, settings.events, settings.seed, settings.tickets)
+    turn(settings.knobs)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:
@@ -67,6 +87,7 @@ def create_app(settings: ShopifySettings) -> FastAPI:
         keeping = [asyncio.create_task(keeper.run())] if keeper else []
         yield
         await traffic.stop()
+        await bulk.stop()
         await webhooks.courier.stop()
         for task in keeping:
             task.cancel()
@@ -75,7 +96,8 @@ def create_app(settings: ShopifySettings) -> FastAPI:
 
     app = FastAPI(title="Simulated Shopify", version=settings.api_version, lifespan=lifespan)
     app.state.closing = closing
-    app.router.routes.extend([*admin.routes(), Route("/livez", livez)])
+    app.add_middleware(Dated, clock=clock_of(board))
+    app.router.routes.extend([*admin.routes(), *storage.routes(), Route("/livez", livez)])
     app.include_router(control_router(shop, admin, webhooks, traffic, turn))
     return app
 
@@ -89,13 +111,14 @@ def _shop(settings: ShopifySettings, board: KnobBoard, chance: random.Random) ->
         timezone=settings.timezone,
         offset_minutes=offset_minutes(settings.timezone, utc_now()),
     )
+    clock = clock_of(board)
     listeners: list[Callable[[Happening], None]] = []
 
     def tell(happening: Happening) -> None:
         for listener in listeners:
             listener(happening)
 
-    shop = Shop(identity, utc_now, tell)
+    shop = Shop(identity, clock, tell)
     subscriptions = Subscriptions(shop.numbers, settings.api_version, allow_http=settings.allow_http)
     courier = Courier(
         secret=settings.client_secret.get_secret_value().encode(),
@@ -107,21 +130,28 @@ def _shop(settings: ShopifySettings, board: KnobBoard, chance: random.Random) ->
         queue=settings.webhook_queue,
         log_length=settings.log_length,
     )
-    webhooks = Webhooks(identity, subscriptions, courier)
+    webhooks = Webhooks(identity, subscriptions, courier, clock)
     listeners.append(webhooks.on_happening)
     return webhooks, shop
 
 
-def _turner(board: KnobBoard, shop: Shop, bucket: Bucket) -> Callable[[Knobs], None]:
+def _turner(board: KnobBoard, shop: Shop, bucket: Bucket, index: SearchIndex) -> Callable[[Knobs], None]:
     def turn(knobs: Knobs) -> None:
         board.now = knobs
         shop.rules.inventory_bumps_product = knobs.inventory_bumps_product
         shop.rules.metafields_bump_product = knobs.metafields_bump_product
         shop.rules.no_op_update_fires = knobs.no_op_update_fires
+        shop.rules.stale_total_seconds = knobs.stale_total_inventory
+        index.set_lag(knobs.search_lag)
         if (knobs.bucket_size, knobs.restore_rate) != (bucket.maximum, bucket.restore_rate):
             bucket.limit(knobs.bucket_size, knobs.restore_rate)
 
     return turn
+
+
+def clock_of(board: KnobBoard) -> Callable[[], datetime]:
+    """The shop's own clock, ahead or behind as the knobs say."""
+    return lambda: utc_now() + timedelta(seconds=board.now.clock_skew)
 
 
 def offset_minutes(zone: str, at: datetime) -> int:

@@ -6,6 +6,7 @@ from datetime import UTC, datetime, timedelta, timezone
 from decimal import Decimal
 from typing import Any
 
+from sandbox.shopify.bulk.operation import BulkOperation
 from sandbox.shopify.gids import gid
 from sandbox.shopify.shapes import Image, InventoryItem, Level, Metafield, Option, Product, ShopIdentity, Variant
 
@@ -52,6 +53,8 @@ def body_of(topic: str, subject: Any, writing: Writing) -> Json:  # noqa: PLR091
             return item_body(subject, writing)
         case "INVENTORY_ITEMS_DELETE":
             return _item_origin(subject)
+        case "BULK_OPERATIONS_FINISH":
+            return bulk_body(subject, writing)
         case "APP_UNINSTALLED":
             return shop_body(writing)
         case _:
@@ -253,6 +256,17 @@ def _item_origin(item: InventoryItem) -> Json:
         "harmonized_system_code": None,
         "country_harmonized_system_codes": [],
         "admin_graphql_api_id": gid("InventoryItem", item.id),
+    }
+
+
+def bulk_body(operation: BulkOperation, writing: Writing) -> Json:
+    return {
+        "admin_graphql_api_id": operation.gid,
+        "completed_at": writing.time(operation.completed_at),
+        "created_at": writing.time(operation.created_at),
+        "error_code": operation.error_code and operation.error_code.lower(),
+        "status": operation.status.lower(),
+        "type": "query",
     }
 
 

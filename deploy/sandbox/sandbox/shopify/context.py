@@ -1,7 +1,7 @@
 """What a resolver may reach: the shop, the subscriptions, and what belongs to this one request."""
 
 from dataclasses import dataclass, field
-from typing import Any, TypeAlias
+from typing import TYPE_CHECKING, Any, TypeAlias
 
 from graphql import GraphQLResolveInfo
 
@@ -12,6 +12,11 @@ from sandbox.shopify.refusals import invalid_id
 from sandbox.shopify.shop import Shop
 from sandbox.shopify.subscriptions import Subscriptions
 from sandbox.shopify.webhooks import Webhooks
+
+if TYPE_CHECKING:
+    from sandbox.shopify.bulk.operations import BulkOperations
+    from sandbox.shopify.bulk.storage import Storage
+    from sandbox.shopify.reading.index import SearchIndex
 
 
 @dataclass(slots=True)
@@ -33,6 +38,10 @@ class Backstage:
     webhooks: Webhooks
     idempotency: Idempotency
     api_version: str
+    bulk: "BulkOperations"
+    storage: "Storage"
+    scopes: frozenset[str]
+    index: "SearchIndex"
     operations: dict[int, Operation] = field(default_factory=dict)
 
 
@@ -43,6 +52,7 @@ class Request:
     backstage: Backstage
     knobs: Knobs
     held_keys: frozenset[str] = frozenset()
+    base_url: str = ""  # as the caller addressed the simulation: where a result's URL leads
     search: list[dict[str, Any]] = field(default_factory=list)
 
     @property

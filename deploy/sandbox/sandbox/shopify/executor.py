@@ -97,11 +97,13 @@ class Executor:
                     keys += [value_from_ast_untyped(a.value, prepared.variables) for a in directive.arguments or ()]
         return [key for key in keys if isinstance(key, str)]
 
-    def run(self, prepared: Prepared, held: frozenset[str], knobs: Knobs, *, debug: bool = False) -> Json:
+    def run(
+        self, prepared: Prepared, held: frozenset[str], knobs: Knobs, base_url: str = "", *, debug: bool = False
+    ) -> Json:
         """Execute an admitted request and give back what it did not use."""
         if too_long := self._too_long(prepared):
             return {"errors": [too_long], "extensions": {"cost": self._cost(prepared, None)}}
-        request = Request(self.backstage, knobs, held)
+        request = Request(self.backstage, knobs, held, base_url)
         result = execute(
             self.schema,
             prepared.document,

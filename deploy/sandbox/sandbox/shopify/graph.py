@@ -18,10 +18,11 @@ from graphql import (
     build_schema,
 )
 
-from sandbox.shopify.context import Info
+from sandbox.shopify.context import Info, request_of
 from sandbox.shopify.reading import PLAIN_TYPES, QUERY, TYPES, kind_of
-from sandbox.shopify.reading.fields import Resolver
+from sandbox.shopify.reading.fields import Absent, Connection, Resolver
 from sandbox.shopify.refusals import not_simulated
+from sandbox.shopify.scopes import NEEDED, access_denied, grants
 from sandbox.shopify.writing import MUTATIONS
 
 
@@ -65,7 +66,34 @@ def _resolver(type_name: str, name: str, _field: GraphQLField) -> Resolver:
         found = _key(type_name, name)
     else:
         found = TYPES.get(type_name, {}).get(name)
-    return found or _absent(f"{type_name}.{name}")
+    return _guarded(f"{type_name}.{name}", found) if found else Absent(f"{type_name}.{name}")
+
+
+def _guarded(field: str, resolve: Resolver) -> Resolver:
+    """Behind the access scope that Shopify asks for."""
+    scope = NEEDED.get(field)
+    if scope is None:
+        return resolve
+    name = field.partition(".")[2]
+
+    def check(info: Info) -> None:
+        if not grants(request_of(info).backstage.scopes, scope):
+            raise access_denied(name, scope)
+
+    if isinstance(resolve, Connection):
+        items = resolve.items
+
+        def guarded_items(source: Any, info: Info, args: dict[str, Any]) -> Any:
+            check(info)
+            return items(source, info, args)
+
+        return Connection(guarded_items, resolve.order)
+
+    def guarded(source: Any, info: Info, **args: Any) -> Any:
+        check(info)
+        return resolve(source, info, **args)
+
+    return guarded
 
 
 def _attribute(name: str) -> Resolver:
@@ -77,13 +105,6 @@ def _key(type_name: str, name: str) -> Resolver:
         if name not in source:
             raise not_simulated(f"{type_name}.{name}")
         return source[name]
-
-    return resolve
-
-
-def _absent(what: str) -> Resolver:
-    def resolve(_source: Any, _info: Info, **_: Any) -> Any:
-        raise not_simulated(what)
 
     return resolve
 
@@ -110,7 +131,7 @@ def print_time(at: Any) -> str:
     """`2026-11-22T20:44:00Z`: whole seconds, UTC."""
     if not isinstance(at, datetime):
         return str(at)
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return at.astimezone(UTC).isoformat()[:19] + "Z"
 
 
 def parse_time(value: Any) -> datetime:

@@ -13,17 +13,18 @@ CODED_USER_ERROR = "code field message"
 FIELDS: dict[str, str] = {
     # Roots
     "QueryRoot": (
-        "bulkOperation bulkOperations currentBulkOperation events inventoryItem inventoryItems inventoryLevel location"
-        " locations node nodes product productByHandle productByIdentifier productOperation products productsCount"
-        " productVariant productVariants productVariantsCount publications shop webhookSubscription"
-        " webhookSubscriptions webhookSubscriptionsCount"
+        "bulkOperation bulkOperations currentAppInstallation currentBulkOperation events inventoryItem inventoryItems"
+        " inventoryLevel location locations metafieldDefinitions node nodes product productByHandle productByIdentifier"
+        " productOperation products productsCount productVariant productVariants productVariantsCount"
+        " publicApiVersions publications shop webhookSubscription webhookSubscriptions webhookSubscriptionsCount"
     ),
     "Mutation": (
         "bulkOperationCancel bulkOperationRunQuery inventoryActivate inventoryAdjustQuantities inventoryDeactivate"
-        " inventoryItemUpdate inventorySetQuantities metafieldsDelete metafieldsSet productChangeStatus productCreate"
-        " productDelete productOptionUpdate productSet productUpdate productVariantsBulkCreate"
-        " productVariantsBulkDelete productVariantsBulkUpdate publishablePublish publishableUnpublish"
-        " webhookSubscriptionCreate webhookSubscriptionDelete webhookSubscriptionUpdate"
+        " inventoryItemUpdate inventorySetQuantities locationActivate locationDeactivate metafieldDefinitionCreate"
+        " metafieldsDelete metafieldsSet productChangeStatus productCreate productDelete productOptionUpdate productSet"
+        " productUpdate productVariantsBulkCreate productVariantsBulkDelete productVariantsBulkUpdate"
+        " publishablePublish publishableUnpublish webhookSubscriptionCreate webhookSubscriptionDelete"
+        " webhookSubscriptionUpdate"
     ),
     # Interfaces
     "Node": "id",
@@ -39,8 +40,8 @@ FIELDS: dict[str, str] = {
     # Catalogue
     "Product": (
         "createdAt description descriptionHtml events featuredImage featuredMedia handle hasOnlyDefaultVariant"
-        " hasOutOfStockVariants id images legacyResourceId media metafield metafields options priceRangeV2 productType"
-        " publishedAt publishedOnPublication resourcePublicationsCount seo status tags templateSuffix title"
+        " hasOutOfStockVariants id images legacyResourceId media mediaCount metafield metafields options priceRangeV2"
+        " productType publishedAt publishedOnPublication resourcePublicationsCount seo status tags templateSuffix title"
         " totalInventory tracksInventory updatedAt variants variantsCount vendor"
     ),
     "ProductOption": "id name optionValues position values",
@@ -58,6 +59,8 @@ FIELDS: dict[str, str] = {
         "compareDigest createdAt id jsonValue key legacyResourceId namespace owner ownerType type updatedAt value"
     ),
     "MetafieldIdentifier": "key namespace ownerId",
+    "MetafieldDefinition": "description id key name namespace ownerType pinnedPosition type",
+    "MetafieldDefinitionType": "category name",
     "Image": "altText height id metafield metafields url width",
     "MediaImage": "alt createdAt id image mediaContentType metafield metafields preview status updatedAt",
     "MediaPreviewImage": "image status",
@@ -84,6 +87,8 @@ FIELDS: dict[str, str] = {
     ),
     "ShopPlan": "partnerDevelopment publicDisplayName shopifyPlus",
     "ShopResourceLimits": "locationLimit maxProductOptions maxProductVariants",
+    "AppInstallation": "accessScopes id metafield metafields",
+    "AccessScope": "description handle",
     "Publication": "autoPublish id name supportsFuturePublishing",
     "BasicEvent": "action createdAt id message subject subjectId subjectType",
     # Webhooks and operations
@@ -105,7 +110,7 @@ FIELDS: dict[str, str] = {
         f"{name}{part}": fields
         for name in (
             "BulkOperation", "Event", "Image", "InventoryItem", "InventoryLevel", "Location", "Media", "Metafield",
-            "Product", "ProductVariant", "Publication", "WebhookSubscription",
+            "MetafieldDefinition", "Product", "ProductVariant", "Publication", "WebhookSubscription",
         )
         for part, fields in (("Connection", CONNECTION), ("Edge", EDGE))
     },
@@ -117,6 +122,9 @@ FIELDS: dict[str, str] = {
     "InventoryDeactivatePayload": "userErrors",
     "InventoryItemUpdatePayload": "inventoryItem userErrors",
     "InventorySetQuantitiesPayload": "inventoryAdjustmentGroup userErrors",
+    "LocationActivatePayload": "location locationActivateUserErrors",
+    "LocationDeactivatePayload": "location locationDeactivateUserErrors",
+    "MetafieldDefinitionCreatePayload": "createdDefinition userErrors",
     "MetafieldsDeletePayload": "deletedMetafields userErrors",
     "MetafieldsSetPayload": "metafields userErrors",
     "ProductChangeStatusPayload": "product userErrors",
@@ -139,7 +147,8 @@ FIELDS: dict[str, str] = {
     **{
         f"{name}UserError": CODED_USER_ERROR
         for name in (
-            "BulkOperation", "InventoryAdjustQuantities", "InventorySetQuantities", "ProductChangeStatus",
+            "BulkOperation", "InventoryAdjustQuantities", "InventorySetQuantities", "LocationActivate",
+            "LocationDeactivate", "MetafieldDefinitionCreate", "ProductChangeStatus",
             "ProductOptionUpdate", "ProductSet", "ProductVariantsBulkCreate", "ProductVariantsBulkDelete",
             "ProductVariantsBulkUpdate",
         )
@@ -150,7 +159,8 @@ INPUTS: frozenset[str] = frozenset(
     {
         "HasMetafieldsMetafieldIdentifierInput", "InventoryAdjustQuantitiesInput", "InventoryChangeInput",
         "InventoryItemInput", "InventoryLevelInput", "InventoryQuantityInput", "InventorySetQuantitiesInput",
-        "MetafieldIdentifierInput", "MetafieldInput", "MetafieldsSetInput", "OptionCreateInput",
+        "MetafieldDefinitionInput", "MetafieldIdentifierInput", "MetafieldInput", "MetafieldsSetInput",
+        "OptionCreateInput",
         "OptionSetInput", "OptionUpdateInput", "OptionValueCreateInput", "OptionValueSetInput",
         "OptionValueUpdateInput", "ProductCreateInput", "ProductDeleteInput", "ProductIdentifierInput",
         "ProductInput", "ProductSetIdentifiers", "ProductSetInput", "ProductSetInventoryInput",

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from sandbox.shopify.seeding import define_metafields
 from sandbox.shopify.shop import Shop
 from sandbox.shopify.subscriptions import Subscriptions
 
@@ -23,8 +24,8 @@ INTERVAL = 1.0  # seconds between looks: what a killed process can forget
 AT_MOST = 20  # a big shop takes long to write and nothing is answered meanwhile: one part in 20 of the time
 
 KEPT = (
-    "numbers", "products", "handles", "variants", "items", "levels", "locations", "publications", "destroyed",
-    "created_at",
+    "numbers", "products", "handles", "variants", "items", "levels", "locations", "publications", "definitions",
+    "destroyed", "created_at",
 )  # fmt: skip
 
 
@@ -56,6 +57,8 @@ class Keeper:
         self.subscriptions.restore(kept.pop("subscriptions"), kept["numbers"])
         for name, value in kept.items():
             setattr(self.shop, name, value)
+        if "definitions" not in kept:  # kept before there were any
+            define_metafields(self.shop)
         return True
 
     def save(self) -> None:

@@ -25,6 +25,15 @@ class Knobs(BaseModel):
     max_query_cost: int = Field(1000, gt=0)
     refused_call_consumes_key: bool = Field(False, description="Whether userErrors use up an @idempotent key.")
 
+    search_lag: Seconds = Field(0, description="`products(query:)` and counts see the shop as it was so long ago.")
+    stale_total_inventory: Seconds = Field(0, description="totalInventory keeps its old value so long after a write.")
+    clock_skew: float = Field(
+        0, ge=-86_400, le=86_400, description="Seconds that Shopify's clock is ahead: Date, updated_at, Triggered-At."
+    )
+    oldest_api_version: str | None = Field(
+        None, pattern=r"^\d{4}-(01|04|07|10)$", description="Older ones fall forward to it; null: a year's worth."
+    )
+
     # Webhooks on their way
     webhook_loss_share: Share = Field(0, description="Share of deliveries never sent.")
     webhook_duplicate_share: Share = Field(0, description="Share of deliveries sent twice, same id and bytes.")
@@ -49,3 +58,26 @@ class Knobs(BaseModel):
     inventory_bumps_product: bool = Field(True, description="Inventory writes bump updated_at, fire products/update.")
     metafields_bump_product: bool = Field(True, description="metafieldsSet does.")
     no_op_update_fires: bool = Field(False, description="An update that changes nothing does.")
+
+    # Bulk operations
+    bulk_seconds: Seconds = Field(0, description="Each takes at least this long, reading steadily all the while.")
+    bulk_concurrency: int = Field(5, ge=1, description="Queries at once; the next is refused OPERATION_IN_PROGRESS.")
+    bulk_scatter: Annotated[int, Field(ge=0, le=100_000)] | Literal["end"] = Field(
+        1_000, description="Ungrouped children come up to so many lines after their parent, or all at the very end."
+    )
+    bulk_fail_at: Share | None = Field(None, description="FAILED when this share of the root objects was read.")
+    bulk_error_code: Literal["ACCESS_DENIED", "INTERNAL_SERVER_ERROR", "TIMEOUT"] = "INTERNAL_SERVER_ERROR"
+    bulk_partial_data: bool = Field(True, description="A failed one has a partialDataUrl.")
+    bulk_truncated_lines: int = Field(0, ge=0, description="So many last lines are missing; objectCount counts them.")
+    bulk_truncated_mid_line: bool = Field(False, description="The last line that is left is cut in half.")
+    bulk_faulty: int | None = Field(
+        None, ge=0, description="Only so many operations, from now on, fail or are truncated; null: all."
+    )
+    bulk_finish_webhook: bool = Field(True, description="Whether bulk_operations/finish is sent at all.")
+    bulk_url_seconds: float = Field(604_800, ge=0, description="A result's URL lives so long, then it is EXPIRED.")
+    download_refusal_status: Literal[400, 403] = Field(403, description="What an expired or unknown URL answers.")
+    download_bytes_per_second: int | None = Field(None, gt=0, description="Results come no faster than this.")
+    download_cut_after: int | None = Field(None, ge=0, description="The connection closes after so many bytes.")
+    download_cuts: int | None = Field(
+        None, ge=0, description="Only so many downloads, from now on, are cut; null: each."
+    )

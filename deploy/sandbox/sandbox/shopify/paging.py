@@ -17,6 +17,7 @@ from sandbox.shopify.refusals import bad_request, runtime_error
 Item = TypeVar("Item")
 
 MAX_PAGE = 250
+MAX_DEPTH = 25_000  # objects that one may page through (docs/shopify.md 2.5); the words of the refusal are our own
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,6 +98,8 @@ def page(
     window = keyed[start:stop]
     chosen = window[:size] if first is not None else window[max(0, len(window) - size) :]
     offset = start if first is not None else stop - len(chosen)
+    if (offset if first is not None else len(keyed) - stop) + len(chosen) > MAX_DEPTH:
+        raise runtime_error(f"Pagination beyond {MAX_DEPTH} objects is not supported.", "INVALID_FIELD_ARGUMENTS")
     edges = [Edge(encode_cursor(key), item) for key, item in chosen]
     return Page(
         nodes=[item for _, item in chosen],

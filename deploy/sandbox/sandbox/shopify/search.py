@@ -4,6 +4,7 @@ Faithful in its trap (docs/shopify.md 2.6): timestamps must be quoted. Unquoted,
 is no date, the term filters nothing, and the only sign is a warning in `extensions.search`.
 """
 
+import operator
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -24,9 +25,17 @@ TOKEN = re.compile(
 )
 
 
+COMPARISONS: dict[str, Callable[[Any, Any], bool]] = {
+    ">=": operator.ge,
+    "<=": operator.le,
+    ">": operator.gt,
+    "<": operator.lt,
+}
+
+
 @dataclass(frozen=True, slots=True)
 class Field(Generic[Item]):
-    """What a search field compares: `kind` is text, words, time, number or flag."""
+    """What a search field compares: `kind` is text, words, exact, time, number or flag."""
 
     kind: str
     read: Callable[[Item], Any]
@@ -77,7 +86,7 @@ class _Parser:
                 self.at += 1
                 continue
             parts.append(self.one())
-        return lambda item: all(part(item) for part in parts)
+        return _every(parts)
 
     def one(self) -> Predicate:
         token = self.tokens[self.at]
@@ -118,6 +127,8 @@ class _Parser:
                 return self.ordered(name, known.read, op, parse_time(value, self.now), value)
             case "number":
                 return self.ordered(name, known.read, op, parse_number(value), value)
+            case "exact":
+                return _exact(known.read, op, value)
             case "flag":
                 return lambda item: known.read(item) == (value.lower() == "true")
             case "words":
@@ -130,17 +141,15 @@ class _Parser:
         if bound is None:
             self.warn(name, f"Input `{value}` is not an accepted value.", "invalid_value")
             return _anything
-        match op:
-            case ">=":
-                return lambda item: read(item) is not None and read(item) >= bound
-            case "<=":
-                return lambda item: read(item) is not None and read(item) <= bound
-            case ">":
-                return lambda item: read(item) is not None and read(item) > bound
-            case "<":
-                return lambda item: read(item) is not None and read(item) < bound
-            case _:
-                return lambda item: bool(read(item) == bound)
+        compare = COMPARISONS.get(op)
+        if compare is None:
+            return lambda item: bool(read(item) == bound)
+
+        def compared(item: Any) -> bool:
+            found = read(item)
+            return found is not None and compare(found, bound)
+
+        return compared
 
     def warn(self, name: str, message: str, code: str) -> None:
         self.warnings.append(Warned(name, message, code))
@@ -161,7 +170,7 @@ def parse_search(query: str, fields: Mapping[str, Field[Any]], default: Callable
     while parser.peek() is not None:  # a stray closing parenthesis
         parser.at += 1
         parts.append(parser.either())
-    return Search(query, lambda item: all(part(item) for part in parts), parser.warnings)
+    return Search(query, _every(parts), parser.warnings)
 
 
 def parse_time(value: str, now: datetime) -> datetime | None:
@@ -186,11 +195,34 @@ def parse_number(value: str) -> float | None:
         return None
 
 
+def _exact(read: Callable[[Any], list[str]], op: str, wanted: str) -> Predicate:
+    """Any of the texts, case and all; a comparison of numbers where both are, `*` for any value at all."""
+    if op:
+        bound = parse_number(wanted)
+
+        def compared(text: str) -> bool:
+            number = parse_number(text)
+            left, right = (text, wanted) if number is None or bound is None else (number, bound)
+            return bool(COMPARISONS[op](left, right))
+
+        return lambda item: any(compared(text) for text in read(item))
+    if wanted.endswith("*"):
+        return lambda item: any(text.startswith(wanted[:-1]) for text in read(item))
+    return lambda item: any(text == wanted for text in read(item))
+
+
 def _text(read: Callable[[Any], str | None], wanted: str) -> Predicate:
     if wanted.endswith("*"):
         prefix = wanted[:-1]
         return lambda item: (read(item) or "").lower().startswith(prefix)
     return lambda item: wanted in (read(item) or "").lower()
+
+
+def _every(parts: list[Predicate]) -> Predicate:
+    """Few parts are the rule, and a hundred thousand items to ask."""
+    if len(parts) == 1:
+        return parts[0]
+    return lambda item: all(part(item) for part in parts)
 
 
 def _anything(_item: Any) -> bool:

@@ -9,6 +9,7 @@ from sandbox.shopify import catalogue
 from sandbox.shopify.catalogue import MetafieldDraft, VariantDraft
 from sandbox.shopify.shapes import Location, Product
 from sandbox.shopify.shop import Shop
+from sandbox.shopify.writing.definitions import define
 
 TITLES: dict[str, tuple[str, ...]] = {
     "Concert": (
@@ -45,30 +46,48 @@ TICKETS = (
     ("Early Bird", "general", 20), ("Balcony", "seat", 55), ("Backstage", "hidden", 0),
 )  # fmt: skip
 TAGS = ("jazz", "rock", "family", "outdoor", "evening", "premiere", "accessible", "english")
+LINE = "single_line_text_field"
+DEFINED: tuple[tuple[str, str, dict[str, str]], ...] = (
+    ("PRODUCT", "event", {
+        "subtitle": LINE, "starts_at": "date_time", "ends_at": "date_time", "timezone": LINE, "venue_name": LINE,
+        "venue_address": LINE, "venue_city": LINE, "venue_country": LINE, "organizer": LINE, "category": LINE,
+    }),
+    ("PRODUCTVARIANT", "ticket", {
+        "capacity": "number_integer", "type": LINE, "max_per_order": "number_integer", "visible": "boolean",
+    }),
+)  # fmt: skip
 HIDDEN = ("DRAFT", "DRAFT", "ARCHIVED")
 ACTIVE_TO_HIDDEN = 10  # one hidden event comes on top of so many active ones
+MOST_TICKETS = 5  # of an event, unless a number is given
 SPREAD_DAYS = 90
 
 
 def furnish(shop: Shop) -> None:
-    """What every shop has: two locations and its online store."""
+    """What every shop has: two locations, its online store, and definitions of what an event needs."""
     shop.add_location("Box office", "Berlin", "DE")
     shop.add_location("Partner outlet", "Köln", "DE")
     shop.add_publication("Online Store")
+    define_metafields(shop)
 
 
-def seed_events(shop: Shop, events: int, seed: int) -> None:
-    """So many events that anyone can see, and a few that only organizers can."""
+def define_metafields(shop: Shop) -> None:
+    for owner, namespace, types in DEFINED:
+        for key, type_ in types.items():
+            define(shop, owner, namespace, key, type_)
+
+
+def seed_events(shop: Shop, events: int, seed: int, tickets: int | None = None) -> None:
+    """So many events that anyone can see, and a few that only organizers can; `tickets` each, or one to five."""
     chance = random.Random(seed)  # noqa: S311 - made-up events, not secrets
     locations = list(shop.locations.values())
     for number in range(1, events + 1):
-        _seed_one(shop, chance, locations, "ACTIVE")
+        _seed_one(shop, chance, locations, "ACTIVE", tickets)
         if number % ACTIVE_TO_HIDDEN == 0:
-            _seed_one(shop, chance, locations, chance.choice(HIDDEN))
+            _seed_one(shop, chance, locations, chance.choice(HIDDEN), tickets)
     shop.journal.clear()
 
 
-def _seed_one(shop: Shop, chance: random.Random, locations: list[Location], status: str) -> None:
+def _seed_one(shop: Shop, chance: random.Random, locations: list[Location], status: str, count: int | None) -> None:
     category = chance.choice(list(TITLES))
     place = chance.choice(PLACES)
     title = chance.choice(TITLES[category]).format(
@@ -83,7 +102,7 @@ def _seed_one(shop: Shop, chance: random.Random, locations: list[Location], stat
         "status": status,
         "tags": sorted(chance.sample(TAGS, chance.randint(0, 3))),
     }
-    tickets = chance.sample(TICKETS, chance.randint(1, 5))
+    tickets = chance.sample(TICKETS, count or chance.randint(1, MOST_TICKETS))
     drafts = [_ticket(chance, ticket, locations) for ticket in tickets]
     with shop.action("seed", "seed") as action:
         product = catalogue.create_product(action, fields, [("Ticket", [t[0] for t in tickets])], drafts)

@@ -29,6 +29,7 @@ class ShopifySettings(BaseSettings):
     currency: str = "EUR"
     timezone: str = "Europe/Berlin"
     events: int = Field(0, ge=0, description="How many products to seed.")
+    tickets: int | None = Field(None, ge=1, le=7, description="Variants of each; none: one to five.")
     seed: int = 1
     allow_http: bool = Field(False, description="Accept http:// webhook addresses, which Shopify refuses.")
     webhook_concurrency: int = Field(32, gt=0, description="Deliveries under way at once.")

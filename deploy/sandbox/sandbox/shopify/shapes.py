@@ -136,6 +136,10 @@ class Product:
     metafields: dict[MetafieldKey, Metafield] = field(default_factory=dict)
     publications: set[int] = field(default_factory=set)
 
+    @property
+    def total_inventory(self) -> int:
+        return sum(variant.quantity for variant in self.variants if variant.item.tracked)
+
 
 @dataclass(slots=True)
 class Location:
@@ -153,6 +157,19 @@ class Publication:
     id: int
     name: str
     auto_publish: bool = False
+
+
+@dataclass(slots=True)
+class Definition:
+    """What a metafield should be, for one kind of owner."""
+
+    id: int
+    owner_type: str  # PRODUCT | PRODUCTVARIANT
+    namespace: str
+    key: str
+    type: str
+    name: str
+    description: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,12 +9,13 @@ from collections import deque
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
 from sandbox.shopify.gids import Numbers
 from sandbox.shopify.shapes import (
+    Definition,
     Destroyed,
     InventoryItem,
     Level,
@@ -59,6 +60,7 @@ class Rules:
     inventory_bumps_product: bool = True
     metafields_bump_product: bool = True
     no_op_update_fires: bool = False
+    stale_total_seconds: float = 0
 
 
 @dataclass(slots=True)
@@ -99,12 +101,15 @@ class Shop:
         self.levels: dict[int, Level] = {}
         self.locations: dict[int, Location] = {}
         self.publications: dict[int, Publication] = {}
+        self.definitions: dict[int, Definition] = {}
         self.destroyed: deque[Destroyed] = deque(maxlen=DESTROYED_LENGTH)
         self.journal: deque[JournalEntry] = deque(maxlen=JOURNAL_LENGTH)
         self.created_at = clock().replace(microsecond=0)
         self._clock = clock
         self._listener = listener
         self.entries = 0  # ever journalled
+        self.followers: list[Callable[[Action], None]] = []
+        self._old_totals: dict[int, tuple[int, datetime]] = {}  # by product: what totalInventory still says, until when
 
     def now(self) -> datetime:
         """The clock in whole seconds: two edits in one second share it."""
@@ -119,6 +124,8 @@ class Shop:
             product.updated_at = max(product.updated_at, action.now)
         self._record(action)
         self._tell(action)
+        for follow in self.followers:
+            follow(action)
 
     def _record(self, action: Action) -> None:
         self.entries += 1
@@ -143,6 +150,28 @@ class Shop:
         for number, product in action.touched.items():
             if number in self.products and number not in action.created:
                 self._listener(Happening("PRODUCTS_UPDATE", product, event_id, at))
+
+    def announce(self, topic: str, subject: Any) -> None:
+        """Tell of something that nobody did to the shop: the end of a bulk operation."""
+        self._listener(Happening(topic, subject, str(uuid4()), self._clock()))
+
+    # The stale total (docs/shopify.md 2.6)
+
+    def before_stock_changes(self, product: Product) -> None:
+        """Remember what totalInventory goes on saying for a while."""
+        if not self.rules.stale_total_seconds:
+            return
+        now = self._clock()
+        if product.id not in self._old_totals or self._old_totals[product.id][1] <= now:
+            until = now + timedelta(seconds=self.rules.stale_total_seconds)
+            self._old_totals[product.id] = product.total_inventory, until
+
+    def total_inventory(self, product: Product) -> int:
+        old, until = self._old_totals.get(product.id, (0, self.created_at))
+        if until > self._clock():
+            return old
+        self._old_totals.pop(product.id, None)
+        return product.total_inventory
 
     # Places
 

@@ -6,6 +6,7 @@ from datetime import datetime
 from typing import Any
 from urllib.parse import urlsplit
 
+from sandbox.shopify.filters import fields_of
 from sandbox.shopify.gids import Numbers
 from sandbox.shopify.refusals import Refused, refuse
 
@@ -95,7 +96,7 @@ class Subscriptions:
         return self.all[number]
 
     def _check(self, topic: str, uri: str, wanted: dict[str, Any], own: Subscription | None) -> None:
-        errors = [refusal for refusal in (self._address(topic, uri, own), _format(wanted), _filter(wanted)) if refusal]
+        errors = [refusal for refusal in (self._address(topic, uri, own), _filter(wanted, own)) if refusal]
         name = wanted.get("name")
         if name is not None:
             errors += [refusal for refusal in [self._name(name, own)] if refusal]
@@ -132,17 +133,15 @@ class Subscriptions:
         return None
 
 
-def _format(wanted: dict[str, Any]) -> Refused | None:
-    """XML is real and not simulated; refused with the words Shopify has for topics without it."""
-    if wanted.get("format") == "XML":
-        message = "Format 'xml' is invalid for this webhook topic. Allowed formats: json"
-        return refuse(["webhookSubscription", "format"], message)
-    return None
-
-
-def _filter(wanted: dict[str, Any]) -> Refused | None:
-    """Filters are not evaluated here; accepting one would deliver what Shopify would not."""
-    if wanted.get("filter"):
+def _filter(wanted: dict[str, Any], own: Subscription | None) -> Refused | None:
+    """Every term names a field, and each of those is among the included ones; a field that no body has is taken."""
+    filter_ = wanted.get("filter", own.filter if own else None)
+    if not filter_:
+        return None
+    included = wanted.get("includeFields") or (own.include_fields if own else [])
+    tops = {name.partition(".")[0] for name in included}
+    named = fields_of(filter_)
+    if not named or None in named or (tops and any(name and name.partition(".")[0] not in tops for name in named)):
         message = "The specified filter is invalid, please ensure you specify the field(s) you wish to filter on."
         return refuse(["webhookSubscription"], message)
     return None
@@ -151,6 +150,10 @@ def _filter(wanted: dict[str, Any]) -> Refused | None:
 def _apply(subscription: Subscription, wanted: dict[str, Any]) -> None:
     if "name" in wanted:
         subscription.name = wanted["name"]
+    if wanted.get("format"):
+        subscription.format = wanted["format"]
+    if "filter" in wanted:
+        subscription.filter = wanted["filter"] or None
     if "includeFields" in wanted:
         subscription.include_fields = list(wanted["includeFields"] or ())
     if "metafieldNamespaces" in wanted:

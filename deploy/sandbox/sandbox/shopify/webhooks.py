@@ -1,15 +1,18 @@
 """Turn what happened in the shop into signed deliveries: one for each subscription to its topic, rendered at once."""
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from uuid import uuid4
 
 from sandbox.shopify.bodies import Writing, body_of, encode, only
 from sandbox.shopify.courier import Courier, Delivery, sign
+from sandbox.shopify.filters import passes
 from sandbox.shopify.shapes import ShopIdentity
 from sandbox.shopify.shop import Happening
 from sandbox.shopify.subscriptions import Subscription, Subscriptions
+from sandbox.shopify.xml_bodies import as_xml
 
 
 def slash_form(topic: str) -> str:
@@ -25,13 +28,19 @@ class Webhooks:
     identity: ShopIdentity
     subscriptions: Subscriptions
     courier: Courier
+    clock: Callable[[], datetime]
 
     def on_happening(self, happening: Happening) -> None:
         for subscription in self.subscriptions.of(happening.topic):
-            body = encode(only(body_of(happening.topic, happening.subject, self._writing(subscription)),
-                               subscription.include_fields))  # fmt: skip
+            whole = body_of(happening.topic, happening.subject, self._writing(subscription))
+            if not passes(subscription.filter, whole):
+                continue
+            reduced, as_json = only(whole, subscription.include_fields), subscription.format == "JSON"
+            body = encode(reduced) if as_json else as_xml(slash_form(happening.topic), reduced)
             headers = self.headers(slash_form(happening.topic), body, subscription.api_version, happening.event_id)
             headers["X-Shopify-Triggered-At"] = triggered_at(happening.at)
+            if not as_json:
+                headers["Content-Type"] = "application/xml"
             if subscription.name:
                 headers["X-Shopify-Name"] = subscription.name
             topic = slash_form(happening.topic)
@@ -47,7 +56,7 @@ class Webhooks:
             "X-Shopify-API-Version": api_version,
             "X-Shopify-Webhook-Id": str(uuid4()),
             "X-Shopify-Event-Id": event_id or str(uuid4()),
-            "X-Shopify-Triggered-At": triggered_at(datetime.now(UTC)),
+            "X-Shopify-Triggered-At": triggered_at(self.clock()),
         }
 
     def _writing(self, subscription: Subscription) -> Writing:

@@ -8,11 +8,15 @@ No authentication: it is for loopback. Ids are numbers, money strings, times UTC
     POST   /control/products/{id}/variants add; DELETE /control/variants/{id}
     POST   /control/sell                   available -> committed
     POST   /control/inventory              set available (stocking the item there), or null to unstock it
-    POST   /control/locations
+    POST   /control/locations              PATCH /control/locations/{id} opens and closes one
     GET    /control/knobs                  PATCH to change some
     GET    /control/webhooks               recent deliveries; /flush waits for all, /send sends anything signed
     GET    /control/journal                every mutation in order, with its effects
     POST   /control/traffic                light traffic, started and stopped
+    PUT    /control/scopes                 what the app may do, from now on
+    DELETE /control/subscriptions          all webhook subscriptions at once, silently
+    POST   /control/definitions            of metafields; DELETE /control/definitions/{id}
+    GET    /control/bulk_operations        all, with their states; POST .../expire kills their URLs
     POST   /control/uninstall              app/uninstalled, dead tokens, no subscriptions
 """
 
@@ -21,6 +25,7 @@ from collections.abc import Callable
 from fastapi import APIRouter
 
 from sandbox.shopify.admin import Admin
+from sandbox.shopify.control.app import AppDesk
 from sandbox.shopify.control.catalogue import CatalogueDesk
 from sandbox.shopify.control.finding import Finding
 from sandbox.shopify.control.house import HouseDesk
@@ -41,4 +46,5 @@ def control_router(
     CatalogueDesk(shop, find).add_to(router)
     StockDesk(shop, find).add_to(router)
     WebhookDesk(admin, webhooks).add_to(router)
+    AppDesk(admin.executor.backstage).add_to(router)
     return router

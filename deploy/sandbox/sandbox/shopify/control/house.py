@@ -7,6 +7,7 @@ from typing import Annotated
 from fastapi import APIRouter, HTTPException, Query
 
 from sandbox.shopify.admin import Admin
+from sandbox.shopify.control.app import bulk_truth
 from sandbox.shopify.control.shapes import Json, TrafficIn
 from sandbox.shopify.knobs import Knobs
 from sandbox.shopify.shop import Shop
@@ -37,7 +38,7 @@ class HouseDesk:
         router.add_api_route("/uninstall", self.uninstall, methods=["POST"])
 
     async def state(self) -> Json:
-        shop, courier = self.shop, self.webhooks.courier
+        shop, courier, bulk = self.shop, self.webhooks.courier, self.admin.executor.backstage.bulk
         return {
             "shop": shop.identity.domain,
             "products": len(shop.products),
@@ -47,6 +48,8 @@ class HouseDesk:
             "subscriptions": [
                 {"id": s.id, "topic": s.topic, "uri": s.uri} for s in self.webhooks.subscriptions.all.values()
             ],
+            "bulk_operations": [bulk_truth(operation, bulk.status(operation)) for operation in bulk.all.values()],
+            "throttled": self.admin.executor.throttled,
             "bucket": self.admin.executor.bucket.status(),
             "requests": {**self.admin.counts, "throttled": self.admin.executor.throttled},
             "webhooks": {**dict.fromkeys(COUNTED, 0), **courier.counts, "pending": courier.pending},
@@ -66,6 +69,11 @@ class HouseDesk:
         except ValueError as error:
             raise HTTPException(422, str(error)) from error
         self.turn(knobs)
+        backstage = self.admin.executor.backstage
+        if "bulk_faulty" in wanted:
+            backstage.bulk.faults_left = knobs.bulk_faulty
+        if "download_cuts" in wanted:
+            backstage.storage.cuts_left = knobs.download_cuts
         return knobs
 
     async def get_traffic(self) -> TrafficIn:

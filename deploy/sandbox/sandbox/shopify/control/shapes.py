@@ -105,6 +105,26 @@ class LocationIn(Input):
     country_code: str | None = None
 
 
+class LocationEdit(Input):
+    """Closing a location unstocks everything there."""
+
+    active: bool
+
+
+class ScopesIn(Input):
+    """`write_products` includes `read_products`."""
+
+    scopes: list[str]
+
+
+class DefinitionIn(Input):
+    owner_type: Annotated[str, Field(pattern="^(PRODUCT|PRODUCTVARIANT)$")]
+    namespace: str
+    key: str
+    type: str = "single_line_text_field"
+    name: str | None = None
+
+
 class TrafficIn(Input):
     edits_per_second: Annotated[float, Field(ge=0, le=1000)] = 0
     sales_per_second: Annotated[float, Field(ge=0, le=1000)] = 0

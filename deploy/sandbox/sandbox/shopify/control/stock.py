@@ -6,7 +6,7 @@ from fastapi import APIRouter, HTTPException
 
 from sandbox.shopify import stock
 from sandbox.shopify.control.finding import Finding
-from sandbox.shopify.control.shapes import Json, LocationIn, Sale, Stocking
+from sandbox.shopify.control.shapes import Json, LocationEdit, LocationIn, Sale, Stocking
 from sandbox.shopify.shapes import Level, Location, Variant
 from sandbox.shopify.shop import Action, Shop
 from sandbox.shopify.truth import variant_truth
@@ -22,6 +22,7 @@ class StockDesk:
         router.add_api_route("/inventory", self.inventory, methods=["POST"])
         router.add_api_route("/locations", self.locations, methods=["GET"])
         router.add_api_route("/locations", self.add_location, methods=["POST"], status_code=201)
+        router.add_api_route("/locations/{location_id}", self.edit_location, methods=["PATCH"])
 
     async def sell(self, sale: Sale) -> Json:
         """Sell at the given location, or at the first that has enough.
@@ -68,6 +69,16 @@ class StockDesk:
     async def add_location(self, wanted: LocationIn) -> Json:
         location = self.shop.add_location(wanted.name, wanted.city, wanted.country_code)
         return {"id": location.id, "name": location.name}
+
+    async def edit_location(self, location_id: int, wanted: LocationEdit) -> Json:
+        location = self.find.location(location_id)
+        others = [one for one in self.shop.locations.values() if one.active and one is not location]
+        if not wanted.active and not others:
+            raise HTTPException(409, "A shop keeps its last active location.")
+        with self.shop.action("location", "control", {"id": location_id, "active": wanted.active}) as action:
+            change = stock.open_location if wanted.active else stock.close_location
+            change(action, location)
+        return {"id": location.id, "name": location.name, "active": location.active}
 
     def _stocked_variant(self, wanted: Stocking) -> Variant:
         if wanted.variant_id is not None:

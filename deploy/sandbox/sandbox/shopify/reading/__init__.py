@@ -3,9 +3,22 @@
 from typing import Any
 
 from sandbox.shopify import shapes
+from sandbox.shopify.bulk.operation import BulkOperation
 from sandbox.shopify.context import Operation, request_of
-from sandbox.shopify.reading import lookups, metafields, operations, products, shops, stock, subscriptions, variants
-from sandbox.shopify.reading.fields import BY_CREATED, BY_ID, COUNT_LIMIT, Resolver, connection, count_of, later
+from sandbox.shopify.reading import (
+    app,
+    bulk,
+    definitions,
+    lookups,
+    metafields,
+    operations,
+    products,
+    shops,
+    stock,
+    subscriptions,
+    variants,
+)
+from sandbox.shopify.reading.fields import BY_CREATED, BY_ID, COUNT_LIMIT, Resolver, connection, count_of
 from sandbox.shopify.shop import Shop
 from sandbox.shopify.stock import QuantityChange
 from sandbox.shopify.subscriptions import Subscription
@@ -14,7 +27,7 @@ QUERY: dict[str, Resolver] = {
     "product": lookups.look_up("Product", lookups.SHELVES["Product"]),
     "productByIdentifier": products.product_by_identifier,
     "productByHandle": lambda source, info, handle: products.product_by_identifier(source, info, {"handle": handle}),
-    "products": products.products,
+    "products": products.PRODUCTS,
     "productsCount": products.products_count,
     "productVariant": lookups.look_up("ProductVariant", lookups.SHELVES["ProductVariant"]),
     "productVariants": connection(variants.variants_everywhere, BY_ID),
@@ -38,9 +51,12 @@ QUERY: dict[str, Resolver] = {
         len(request_of(info).backstage.subscriptions.all), limit
     ),
     "events": operations.events,
-    "bulkOperation": later("Bulk operations"),
-    "bulkOperations": later("Bulk operations"),
-    "currentBulkOperation": later("Bulk operations"),
+    "currentAppInstallation": app.installation,
+    "publicApiVersions": app.public_versions,
+    "metafieldDefinitions": definitions.DEFINITIONS,
+    "bulkOperation": lookups.look_up("BulkOperation", lookups.SHELVES["BulkOperation"]),
+    "bulkOperations": bulk.OPERATIONS,
+    "currentBulkOperation": bulk.current,
 }
 
 TYPES: dict[str, dict[str, Resolver]] = {
@@ -56,6 +72,9 @@ TYPES: dict[str, dict[str, Resolver]] = {
     "Shop": shops.SHOP,
     "Publication": shops.PUBLICATION,
     "WebhookSubscription": subscriptions.WEBHOOK_SUBSCRIPTION,
+    "BulkOperation": bulk.BULK_OPERATION,
+    "AppInstallation": app.APP_INSTALLATION,
+    "MetafieldDefinition": definitions.DEFINITION,
     "BasicEvent": operations.BASIC_EVENT,
     "ProductSetOperation": operations.OPERATION,
     "ProductDeleteOperation": operations.OPERATION,
@@ -63,7 +82,8 @@ TYPES: dict[str, dict[str, Resolver]] = {
 
 # Answered from the attributes or keys of what their parent resolved to.
 PLAIN_TYPES: frozenset[str] = frozenset(
-    {"Count", "SEO", "MoneyV2", "ProductPriceRangeV2", "ProductOption", "ProductOptionValue", "SelectedOption",
+    {"AccessScope", "Count", "MetafieldDefinitionType",
+     "SEO", "MoneyV2", "ProductPriceRangeV2", "ProductOption", "ProductOptionValue", "SelectedOption",
      "MediaPreviewImage", "InventoryQuantity", "InventoryAdjustmentGroup", "LocationAddress", "ShopPlan",
      "ShopResourceLimits", "ApiVersion", "WebhookHttpEndpoint", "WebhookSubscriptionMetafieldIdentifier",
      "MetafieldIdentifier", "PageInfo"}
@@ -77,8 +97,10 @@ KINDS: dict[type, str] = {
     shapes.Metafield: "Metafield",
     shapes.Location: "Location",
     shapes.Publication: "Publication",
+    shapes.Definition: "MetafieldDefinition",
     shapes.Destroyed: "BasicEvent",
     shapes.Image: "MediaImage",
+    BulkOperation: "BulkOperation",
     Subscription: "WebhookSubscription",
     Shop: "Shop",
     QuantityChange: "InventoryChange",

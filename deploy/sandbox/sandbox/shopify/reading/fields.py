@@ -1,6 +1,7 @@
 """What read fields are made of: attributes, connections, counts, searches. The rest answers NOT_SIMULATED."""
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from operator import attrgetter
 from typing import Any
@@ -14,6 +15,8 @@ from sandbox.shopify.search import parse_search
 Resolver = Callable[..., Any]
 
 COUNT_LIMIT = 10_000
+
+WINDOW = ("first", "last", "after", "before")
 
 EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
@@ -42,7 +45,7 @@ def count_of(number: int, limit: int | None = None) -> dict[str, Any]:
 
 
 def iso(at: datetime) -> str:
-    return at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return at.astimezone(UTC).isoformat()[:19] + "Z"
 
 
 BY_ID: Order[Any] = Order(lambda item: item.id, lambda item: item.id)
@@ -52,15 +55,34 @@ BY_POSITION: Order[Any] = Order(lambda item: item.position, lambda item: item.id
 BY_CREATED: Order[Any] = Order(lambda item: iso(item.created_at), lambda item: item.id)
 
 
-def connection(items: Callable[[Any, Info, dict[str, Any]], Iterable[Any]], order: Order[Any]) -> Resolver:
-    """A connection in one fixed order."""
+class Connection:
+    """A connection field: all its items, and their order. A query pages through it, a bulk operation takes it whole."""
 
-    def resolve(source: Any, info: Info, **args: Any) -> Page[Any]:
-        window = {key: args.pop(key, None) for key in ("first", "last", "after", "before")}
+    __slots__ = ("items", "order")
+
+    def __init__(
+        self,
+        items: Callable[[Any, Info, dict[str, Any]], Iterable[Any]],
+        order: Callable[[Info, dict[str, Any]], Order[Any]],
+    ) -> None:
+        self.items, self.order = items, order
+
+    def __call__(self, source: Any, info: Info, **args: Any) -> Page[Any]:
+        window = {key: args.pop(key, None) for key in WINDOW}
         reverse = args.pop("reverse", False)
-        return page(list(items(source, info, args)), order, **window, reverse=reverse)
+        return page(list(self.items(source, info, args)), self.order(info, args), **window, reverse=reverse)
 
-    return resolve
+    def whole(self, source: Any, info: Info, args: dict[str, Any]) -> list[Any]:
+        """Everything, sorted; first, after, last and before count for nothing (docs/shopify.md 4)."""
+        found = list(self.items(source, info, args))
+        if len(found) > 1:
+            found.sort(key=self.order(info, args).key, reverse=args.get("reverse", False))
+        return found
+
+
+def connection(items: Callable[[Any, Info, dict[str, Any]], Iterable[Any]], order: Order[Any]) -> Connection:
+    """A connection in one fixed order."""
+    return Connection(items, lambda _info, _args: order)
 
 
 def searched(info: Info, items: Iterable[Any], query: str | None, fields: Any, default: Any) -> list[Any]:
@@ -75,8 +97,11 @@ def searched(info: Info, items: Iterable[Any], query: str | None, fields: Any, d
     return [item for item in items if found.matches(item)]
 
 
-def later(what: str) -> Resolver:
-    def resolve(_source: Any, _info: Info, **_: Any) -> Any:
-        raise not_simulated(what)
+@dataclass(frozen=True, slots=True)
+class Absent:
+    """A field that Shopify has and the simulation has not."""
 
-    return resolve
+    what: str
+
+    def __call__(self, _source: Any, _info: Info, **_: Any) -> Any:
+        raise not_simulated(self.what)

@@ -23,6 +23,8 @@ SHELVES: dict[str, Callable[[Request], dict[int, Any]]] = {
     "InventoryLevel": lambda request: request.shop.levels,
     "Location": lambda request: request.shop.locations,
     "Publication": lambda request: request.shop.publications,
+    "MetafieldDefinition": lambda request: request.shop.definitions,
+    "BulkOperation": lambda request: request.backstage.bulk.all,
     "WebhookSubscription": lambda request: request.backstage.subscriptions.all,
 }
 

@@ -8,13 +8,14 @@ from sandbox.shopify import shapes
 from sandbox.shopify.catalogue import has_only_default_variant
 from sandbox.shopify.context import Info, number_of, request_of
 from sandbox.shopify.gids import gid
-from sandbox.shopify.paging import Order, Page, page
+from sandbox.shopify.paging import Order
 from sandbox.shopify.reading.fields import (
     BY_CREATED,
     BY_ID,
     BY_POSITION,
     COUNT_LIMIT,
     EPOCH,
+    Connection,
     Resolver,
     connection,
     count_of,
@@ -28,11 +29,6 @@ from sandbox.shopify.reading.metafields import HAS_METAFIELDS
 from sandbox.shopify.refusals import bad_request, invalid_id, not_simulated
 from sandbox.shopify.search import Field
 
-
-def total(product: shapes.Product) -> int:
-    return sum(variant.quantity for variant in product.variants if variant.item.tracked)
-
-
 PRODUCT_ORDERS: dict[str, Order[shapes.Product]] = {
     "ID": BY_ID,
     "TITLE": Order(lambda p: p.title.lower(), lambda p: p.id),
@@ -41,7 +37,7 @@ PRODUCT_ORDERS: dict[str, Order[shapes.Product]] = {
     "PUBLISHED_AT": Order(lambda p: iso(p.published_at or EPOCH), lambda p: p.id),
     "PRODUCT_TYPE": Order(lambda p: p.product_type.lower(), lambda p: p.id),
     "VENDOR": Order(lambda p: p.vendor.lower(), lambda p: p.id),
-    "INVENTORY_TOTAL": Order(total, lambda p: p.id),
+    "INVENTORY_TOTAL": Order(lambda p: p.total_inventory, lambda p: p.id),
 }
 
 PRODUCT_SEARCH: dict[str, Field[shapes.Product]] = {
@@ -56,31 +52,45 @@ PRODUCT_SEARCH: dict[str, Field[shapes.Product]] = {
     "created_at": Field("time", lambda p: p.created_at),
     "updated_at": Field("time", lambda p: p.updated_at),
     "published_at": Field("time", lambda p: p.published_at),
-    "inventory_total": Field("number", total),
+    "inventory_total": Field("number", lambda p: p.total_inventory),
     "published_status": Field("words", lambda p: ["published" if p.published_at else "unpublished"]),
     "has_only_default_variant": Field("flag", has_only_default_variant),
 }
 
 
-def _words(product: shapes.Product) -> str:
+def words(product: shapes.Product) -> str:
     return " ".join([product.title, product.product_type, product.vendor, *product.tags])
 
 
-def products(_source: Any, info: Info, **args: Any) -> Page[shapes.Product]:
+def found_products(_source: Any, info: Info, args: dict[str, Any]) -> list[shapes.Product]:
     if args.get("savedSearchId"):
         raise not_simulated("savedSearchId")
-    sort_key = args.pop("sortKey")
-    if sort_key == "RELEVANCE":
+    if args.get("sortKey") == "RELEVANCE":
         raise not_simulated("sortKey RELEVANCE")
-    found = searched(info, request_of(info).shop.products.values(), args.pop("query", None), PRODUCT_SEARCH, _words)
-    return page(found, PRODUCT_ORDERS[sort_key], **args)
+    query, shop, index = args.get("query"), request_of(info).shop, request_of(info).backstage.index
+    if query and index.lag:
+        found = searched(info, index.entries(), query, index.fields, lambda entry: entry.words)
+        return [entry.product for entry in found if entry.product.id in shop.products]
+    return searched(info, shop.products.values(), query, PRODUCT_SEARCH, words)
+
+
+def order_of_products(info: Info, args: dict[str, Any]) -> Order[shapes.Product]:
+    index = request_of(info).backstage.index
+    return index.order(args["sortKey"]) if args.get("query") and index.lag else PRODUCT_ORDERS[args["sortKey"]]
 
 
 def products_count(_source: Any, info: Info, **args: Any) -> dict[str, Any]:
     if args.get("savedSearchId"):
         raise not_simulated("savedSearchId")
-    found = searched(info, request_of(info).shop.products.values(), args.get("query"), PRODUCT_SEARCH, _words)
+    query, index = args.get("query"), request_of(info).backstage.index
+    if query and index.lag:
+        indexed = searched(info, index.entries(), query, index.fields, lambda entry: entry.words)
+        return count_of(len(indexed), args.get("limit", COUNT_LIMIT))
+    found = searched(info, request_of(info).shop.products.values(), query, PRODUCT_SEARCH, words)
     return count_of(len(found), args.get("limit", COUNT_LIMIT))
+
+
+PRODUCTS = Connection(found_products, order_of_products)
 
 
 def product_by_identifier(_source: Any, info: Info, identifier: dict[str, Any]) -> Any:
@@ -158,6 +168,7 @@ PRODUCT: dict[str, Resolver] = {
     "hasOnlyDefaultVariant": lambda product, _: has_only_default_variant(product),
     "hasOutOfStockVariants": lambda product, _: any(v.item.tracked and v.quantity <= 0 for v in product.variants),
     "images": connection(lambda product, _, __: product.images, BY_ID),
+    "mediaCount": lambda product, _: count_of(len(product.images)),
     "media": connection(lambda product, _, __: product.images, BY_ID),
     "options": options,
     "priceRangeV2": price_range,
@@ -170,7 +181,7 @@ PRODUCT: dict[str, Resolver] = {
     "tags": lambda product, _: sorted(product.tags),
     "templateSuffix": read("template_suffix"),
     "title": read("title"),
-    "totalInventory": lambda product, _: total(product),
+    "totalInventory": lambda product, info: request_of(info).shop.total_inventory(product),
     "tracksInventory": lambda product, _: any(v.item.tracked for v in product.variants),
     "variants": connection(lambda product, _, args: _plain_order(product.variants, args), BY_POSITION),
     "variantsCount": lambda product, _: count_of(len(product.variants)),

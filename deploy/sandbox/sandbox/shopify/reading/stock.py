@@ -19,31 +19,39 @@ from sandbox.shopify.reading.fields import (
 from sandbox.shopify.refusals import bad_request, not_simulated
 from sandbox.shopify.search import Field
 
+LEVEL_SEARCH: dict[str, Field[shapes.Level]] = {
+    "id": Field("number", lambda level: level.id),
+    "inventory_item_id": Field("number", lambda level: level.item.id),
+    "created_at": Field("time", lambda level: level.created_at),
+    "updated_at": Field("time", lambda level: level.updated_at),
+}
+
 QUANTITY_NAMES = frozenset({*shapes.ON_HAND_PARTS, "on_hand", "incoming"})
 
 
+def _item_number(level: shapes.Level) -> str:
+    return str(level.item.id)
+
+
 def items_everywhere(_source: Any, info: Info, args: dict[str, Any]) -> list[shapes.InventoryItem]:
-    fields = {
-        "id": Field[shapes.InventoryItem]("number", lambda i: i.id),
-        "sku": Field[shapes.InventoryItem]("words", lambda i: [i.sku or ""]),
-        "created_at": Field[shapes.InventoryItem]("time", lambda i: i.created_at),
-        "updated_at": Field[shapes.InventoryItem]("time", lambda i: i.updated_at),
+    fields: dict[str, Field[shapes.InventoryItem]] = {
+        "id": Field("number", lambda i: i.id),
+        "sku": Field("words", lambda i: [i.sku or ""]),
+        "created_at": Field("time", lambda i: i.created_at),
+        "updated_at": Field("time", lambda i: i.updated_at),
     }
     return searched(info, request_of(info).shop.items.values(), args.get("query"), fields, lambda i: i.sku or "")
 
 
 def levels(item: shapes.InventoryItem, info: Info, args: dict[str, Any]) -> list[shapes.Level]:
-    if args.get("query"):
-        raise not_simulated("query of inventoryLevels")
-    _ = info
-    return list(item.levels.values()) if args.get("includeInactive") else item.active_levels
+    found = list(item.levels.values()) if args.get("includeInactive") else item.active_levels
+    return searched(info, found, args["query"], LEVEL_SEARCH, _item_number) if args.get("query") else found
 
 
 def location_levels(location: shapes.Location, info: Info, args: dict[str, Any]) -> list[shapes.Level]:
-    if args.get("query"):
-        raise not_simulated("query of inventoryLevels")
-    everything = request_of(info).shop.levels.values()
-    return [x for x in everything if x.location is location and (x.active or args.get("includeInactive"))]
+    everything, inactive = request_of(info).shop.levels.values(), bool(args.get("includeInactive"))
+    found = [x for x in everything if x.location is location and (x.active or inactive)]
+    return searched(info, found, args.get("query"), LEVEL_SEARCH, _item_number)
 
 
 def level_at(item: shapes.InventoryItem, _info: Any, locationId: str, includeInactive: bool = False) -> Any:  # noqa: N803

@@ -3,6 +3,7 @@
 from typing import Any
 
 from sandbox.shopify.context import Info, request_of
+from sandbox.shopify.reading.app import versions_of
 from sandbox.shopify.reading.fields import Resolver, globally, read, times
 from sandbox.shopify.refusals import not_simulated
 from sandbox.shopify.subscriptions import Subscription
@@ -22,7 +23,7 @@ def subscriptions(_source: Any, info: Info, args: dict[str, Any]) -> list[Subscr
 WEBHOOK_SUBSCRIPTION: dict[str, Resolver] = {
     **globally("WebhookSubscription"),
     **times(),
-    "apiVersion": lambda s, _: {"handle": s.api_version, "displayName": s.api_version, "supported": True},
+    "apiVersion": lambda s, info: versions_of(info).described(s.api_version),
     "callbackUrl": read("uri"),
     "endpoint": lambda s, _: {"__typename": "WebhookHttpEndpoint", "callbackUrl": s.uri},
     "filter": read("filter"),

@@ -14,12 +14,12 @@ from sandbox.shopify.search import Field
 def variants_everywhere(_source: Any, info: Info, args: dict[str, Any]) -> list[shapes.Variant]:
     if args.get("savedSearchId"):
         raise not_simulated("savedSearchId")
-    fields = {
-        "id": Field[shapes.Variant]("number", lambda v: v.id),
-        "product_id": Field[shapes.Variant]("number", lambda v: v.product.id),
-        "sku": Field[shapes.Variant]("words", lambda v: [v.item.sku or ""]),
-        "title": Field[shapes.Variant]("text", lambda v: v.title),
-        "updated_at": Field[shapes.Variant]("time", lambda v: v.updated_at),
+    fields: dict[str, Field[shapes.Variant]] = {
+        "id": Field("number", lambda v: v.id),
+        "product_id": Field("number", lambda v: v.product.id),
+        "sku": Field("words", lambda v: [v.item.sku or ""]),
+        "title": Field("text", lambda v: v.title),
+        "updated_at": Field("time", lambda v: v.updated_at),
     }
     found = request_of(info).shop.variants.values()
     return searched(info, found, args.get("query"), fields, lambda v: f"{v.product.title} {v.title}")

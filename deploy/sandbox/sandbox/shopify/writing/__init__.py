@@ -1,7 +1,18 @@
 """Write fields: GraphQL's mutations, each with the userErrors that Shopify was seen to answer."""
 
-from sandbox.shopify.reading.fields import Resolver, later
-from sandbox.shopify.writing import inventory, metafields, product_set, products, publishing, variants, webhooks
+from sandbox.shopify.reading.fields import Resolver
+from sandbox.shopify.writing import (
+    bulk,
+    definitions,
+    inventory,
+    locations,
+    metafields,
+    product_set,
+    products,
+    publishing,
+    variants,
+    webhooks,
+)
 
 MUTATIONS: dict[str, Resolver] = {
     "productCreate": products.create,
@@ -13,6 +24,9 @@ MUTATIONS: dict[str, Resolver] = {
     "productVariantsBulkCreate": variants.create,
     "productVariantsBulkUpdate": variants.update,
     "productVariantsBulkDelete": variants.delete,
+    "locationActivate": locations.activate,
+    "locationDeactivate": locations.deactivate,
+    "metafieldDefinitionCreate": definitions.create,
     "metafieldsSet": metafields.set_,
     "metafieldsDelete": metafields.delete,
     "inventorySetQuantities": inventory.set_quantities,
@@ -25,6 +39,6 @@ MUTATIONS: dict[str, Resolver] = {
     "webhookSubscriptionCreate": webhooks.create,
     "webhookSubscriptionUpdate": webhooks.update,
     "webhookSubscriptionDelete": webhooks.delete,
-    "bulkOperationRunQuery": later("Bulk operations"),
-    "bulkOperationCancel": later("Bulk operations"),
+    "bulkOperationRunQuery": bulk.run_query,
+    "bulkOperationCancel": bulk.cancel,
 }
