@@ -29,7 +29,12 @@ async def understudy(*words: str, env: Mapping[str, str] | None = None, stdin: b
     process = await asyncio.create_subprocess_exec(
         sys.executable, "-m", "ops", *words, stdin=PIPE, stdout=PIPE, stderr=PIPE, env={**os.environ, **(env or {})}
     )
-    async with asyncio.timeout(WITHIN):
-        out, err = await process.communicate(stdin)
+    try:
+        async with asyncio.timeout(WITHIN):
+            out, err = await process.communicate(stdin)
+    finally:
+        if process.returncode is None:
+            process.kill()
+            await process.wait()
     assert process.returncode is not None
     return Said(process.returncode, out.decode(), err.decode())

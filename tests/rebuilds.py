@@ -1,4 +1,4 @@
-"""A site whose tables can be rebuilt: real servers, the live projector, and a shop on a shelf in the place of an export."""
+"""A site whose tables can be rebuilt: real servers, the live projector, and a shop on a shelf to be exported."""
 
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
@@ -46,7 +46,7 @@ async def nothing() -> None:
     return None
 
 
-class Killed(Exception):  # noqa: N818 (what happened)
+class Killed(Exception):
     """The process ended here."""
 
 
@@ -64,7 +64,7 @@ class Shelf:
         self.products |= {product.id: product for product in products}
 
     async def read(
-        self, run: Run, share: Share, on_products: OnProducts, *, stage: str = "", reason: str = ""
+        self, _run: Run, share: Share, on_products: OnProducts, *, stage: str = "", reason: str = ""
     ) -> Counts:
         assert (share, stage, reason) == (Share.BACKFILL, "reading", "rebuild")
         began = datetime.now(UTC)
@@ -108,12 +108,12 @@ class Site:
 
     def rebuild(self, **parts: Any) -> Rebuild:
         shelf: Any = self.shelf
-        given = {"rules": self.rules, "currency": "EUR", "shop": SHOP} | parts
+        given: dict[str, Any] = {"rules": self.rules, "currency": "EUR", "shop": SHOP} | parts
         return Rebuild(self.pool, self.shadow_pool, shelf, self.bus, self.runs, **given)
 
     @asynccontextmanager
     async def shadow_pool(self) -> AsyncIterator[Pool]:
-        settings = PostgresSettings(postgres_dsn=self.dsn, postgres_pool_size=2)  # type: ignore[arg-type]
+        settings = PostgresSettings(postgres_dsn=self.dsn, postgres_pool_size=2)
         async with await connect(settings, "shadow", search_path=SEARCH_PATH) as pool:
             yield pool
 
@@ -201,9 +201,9 @@ class Site:
 async def site(dsn: str, nats_url: str, redis: Any) -> AsyncIterator[Site]:
     """Live tables, and a projector that follows CHANGES into them."""
     async with AsyncExitStack() as stack:
-        settings = PostgresSettings(postgres_dsn=dsn, postgres_pool_size=8)  # type: ignore[arg-type]
+        settings = PostgresSettings(postgres_dsn=dsn, postgres_pool_size=8)
         pool = await stack.enter_async_context(await connect(settings, "test"))
-        bus_settings = NatsSettings(nats_url=nats_url)  # type: ignore[arg-type]
+        bus_settings = NatsSettings(nats_url=nats_url)
         await provision(bus_settings)
         broker = make_broker(bus_settings, "test")
         await stack.enter_async_context(running(broker))

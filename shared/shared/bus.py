@@ -16,6 +16,7 @@ from nats.js import JetStreamContext
 from opentelemetry import propagate
 
 from shared.contracts import Contract
+from shared.ending import end
 from shared.errors import Permanent, Unavailable
 from shared.settings import NatsSettings
 from shared.topology import DEAD_LETTERS, Consumer, Stream, address
@@ -187,8 +188,7 @@ async def running(broker: NatsBroker) -> AsyncIterator[None]:
     try:
         yield
     finally:
-        starting.cancel()
-        await asyncio.wait({starting})
+        await end(starting)
         await _stop(broker)
 
 

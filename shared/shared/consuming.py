@@ -32,13 +32,14 @@ from prometheus_client import Histogram
 from shared import delivery
 from shared.bus import Bus
 from shared.delivery import DELIVERIES, Bury, Failures, Retry, Undertaker, decide, waits
+from shared.ending import end
 from shared.errors import Unavailable
 from shared.topology import MAX_PAYLOAD, Consumer
 
 log = structlog.get_logger()
 
 AT_ONCE = 2  # batches: while PostgreSQL works on one, the next is read and rendered
-BATCH_BYTES = 4 << 20  # a batch ends there, whatever its number: a webhook may have 5 MB
+BATCH_BYTES = 2 << 20  # a batch ends there, whatever its number: 400 products, in some 30 MB while they are projected
 BUFFER_BYTES = 24 << 20  # asked for ahead of the handler
 EXPIRES = 30.0  # seconds until a pull request ends by itself
 HEARTBEAT = 2.0  # seconds between signs of life of a request that has nothing to give
@@ -366,10 +367,7 @@ class Consuming:
 
 
 async def _cancel(tasks: Sequence[asyncio.Task[None]]) -> None:
-    for task in tasks:
-        task.cancel()
-    if tasks:
-        await asyncio.wait(tasks)
+    await asyncio.gather(*map(end, tasks))
 
 
 def _key(message: Msg) -> tuple[str, int]:

@@ -89,7 +89,7 @@ PROJECTIONS = Stream("PROJECTIONS", ("projections.>",), max_age=timedelta(hours=
 DEAD_LETTERS = Stream("DEAD_LETTERS", ("dead.>",), max_age=timedelta(days=30), max_bytes=1024 * MEBIBYTE)
 STREAMS = (CHANGES, PROJECTIONS, DEAD_LETTERS)
 
-SYNCER_CHANGES = Consumer(CHANGES, "syncer", "changes.>", batch=512, ack_wait=20.0, max_ack_pending=20_000)
+SYNCER_CHANGES = Consumer(CHANGES, "syncer", "changes.>", batch=1024, ack_wait=20.0, max_ack_pending=20_000)
 CONSUMERS = (SYNCER_CHANGES,)
 
 

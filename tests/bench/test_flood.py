@@ -27,6 +27,7 @@ from waiting import eventually
 from shared.bus import Bus, make_broker, running
 from shared.consuming import Consuming
 from shared.contracts import Change, InventoryLevelChangedV1, Origin
+from shared.garbage import collect_rarely
 from shared.migrations import migrate
 from shared.postgres import connect as connect_postgres
 from shared.provision import provision
@@ -287,7 +288,8 @@ def test_a_backfill(nats_url: str, postgres_dsn: str, redis_url: str) -> None:
 
 
 def as_the_service_does(work: Coroutine[Any, Any, T]) -> T:
-    """On uvloop."""
+    """On uvloop, and with its collector."""
+    collect_rarely()
     with asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner:
         return runner.run(work)
 

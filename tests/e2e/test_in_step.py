@@ -17,6 +17,7 @@ EVENTS = 1000
 DEATHS = 10
 READ = 12  # events that somebody reads all the time
 UNTOUCHED = 60  # events that are compared besides
+PAUSE = 0.2  # seconds between two edits: each may cost a read, and the shop has 100 points a second
 
 
 @pytest.fixture(scope="module")
@@ -44,7 +45,7 @@ async def live_traffic(running: Running, seed: int, touched: set[int]) -> None:
         else:
             with suppress(httpx2.HTTPStatusError):  # it is sold out
                 await running.shop.sell(chance.choice(product["variants"])["id"])
-        await asyncio.sleep(0.03)
+        await asyncio.sleep(PAUSE)
 
 
 async def equal_where_it_matters(running: Running, touched: set[int]) -> None:

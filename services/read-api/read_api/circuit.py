@@ -5,7 +5,7 @@ import asyncio
 import structlog
 
 from read_api import metrics
-from read_api.ending import end
+from shared.ending import end
 from shared.tags import RedisUnavailable, Tags
 
 log = structlog.get_logger()

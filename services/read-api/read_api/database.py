@@ -8,8 +8,8 @@ from typing import Any
 import asyncpg
 import structlog
 
-from read_api.ending import end
 from read_api.listing import SQL, numbered
+from shared.ending import end
 from shared.errors import UnderstudyError
 from shared.postgres import (
     ACQUIRE_TIMEOUT,

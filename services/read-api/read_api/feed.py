@@ -19,8 +19,8 @@ from nats.aio.subscription import Subscription
 from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
 
 from read_api import metrics
-from read_api.ending import end
 from shared.contracts import EventProjectedV1, UnknownContract, parse
+from shared.ending import end
 from shared.settings import NatsSettings
 from shared.topology import PROJECTIONS
 

@@ -15,6 +15,7 @@ from fastapi import FastAPI
 from shared import health, postgres, tags, telemetry
 from shared.bus import Bus, consumer_problem, make_broker, running
 from shared.errors import UnderstudyError
+from shared.garbage import collect_rarely
 from shared.postgres import queries, transaction
 from shared.settings import load
 from shared.shopify import shopify
@@ -34,6 +35,7 @@ T = TypeVar("T")
 def create_app() -> FastAPI:
     settings = load(SyncerSettings)
     telemetry.configure(settings, "syncer")
+    collect_rarely()
     syncer = Syncer(settings)
 
     @asynccontextmanager

@@ -6,12 +6,14 @@ from contextlib import suppress
 
 import structlog
 
+from shared.ending import end
 from shared.errors import Unavailable
 from syncer import metrics
 
 log = structlog.get_logger()
 
 FIRST_PAUSE = 0.5  # seconds after an error; doubles
+PUTTING_AWAY = 5.0  # seconds that a step may take to clean up when it is stopped
 LONGEST_PAUSE = 15.0  # seconds
 
 
@@ -36,10 +38,7 @@ class Loop:
 
     async def stop(self) -> None:
         """Cancel what is under way; every step can be repeated."""
-        if self._task is not None:
-            self._task.cancel()
-            with suppress(asyncio.CancelledError):
-                await self._task
+        await end(self._task, PUTTING_AWAY)
 
     async def _run(self) -> None:
         failures = 0

@@ -23,7 +23,8 @@ SUBSCRIPTIONS = Gauge("understudy_webhook_subscriptions", "Webhook subscriptions
 LOOP_FAILURES = Counter("understudy_loop_failures_total", "Steps of a loop that failed, by loop", ["loop"])
 # Backfills, reconciles, doctor's visits, rebuilds: succeeded, failed, or put off until later.
 RUNS = Counter("understudy_runs_total", "Attempts to carry out a run, by how they ended", ["kind", "scope", "outcome"])
-# Fields that reconciling repaired: missed, truncated, tie when found; late when the webhook of something missed came after all.
+# Fields that reconciling repaired: missed, truncated, tie when found; late when the webhook of something missed came
+# after all.
 DRIFT = Counter("understudy_drift_total", "Fields that differed from Shopify, by cause", ["cause"])
 RECONCILE_CHECKED = Counter("understudy_reconcile_checked_total", "Products and stock levels compared", ["scope"])
 RECONCILE_REPAIRED = Counter("understudy_reconcile_repaired_total", "Events that a reconcile repaired", ["scope"])
@@ -42,6 +43,8 @@ DOCTOR_FINDINGS = Gauge("understudy_doctor_findings", "What the doctor found las
 DOCTOR_VISITED = Gauge("understudy_doctor_visited_timestamp_seconds", "When the doctor of this process came last")
 # Kept by every replica: what readers see was made by other code or settings than this process has.
 REBUILD_DUE = Gauge("understudy_rebuild_due", "1 while the projections should be made anew")
-REBUILD_LOCKED_SECONDS = Gauge("understudy_rebuild_locked_seconds", "How long readers waited for the last switch at most")
+REBUILD_LOCKED_SECONDS = Gauge(
+    "understudy_rebuild_locked_seconds", "How long readers waited for the last switch at most"
+)
 REBUILD_PAUSED_SECONDS = Gauge("understudy_rebuild_paused_seconds", "How long changes waited for the last switch")
 REBUILT = Counter("understudy_rebuilt_events_total", "Events in rebuilt tables, by what became of them", ["decision"])

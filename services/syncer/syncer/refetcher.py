@@ -19,6 +19,7 @@ import structlog
 
 from shared.bus import Bus
 from shared.contracts import Origin
+from shared.ending import end
 from shared.errors import Permanent, UnderstudyError
 from shared.postgres import queries, transaction
 from syncer import metrics, sightings
@@ -116,9 +117,7 @@ class Refetcher:
         try:
             yield
         finally:
-            if renewing is not None:
-                renewing.cancel()
-                await asyncio.wait({renewing})
+            await end(renewing)
 
     async def _renew(self, taken: Sequence[Refetch]) -> None:
         keys = [refetch.resource for refetch in taken], [refetch.id for refetch in taken]

@@ -14,6 +14,7 @@ from typing import Any, Final
 import asyncpg
 import structlog
 
+from shared.ending import end
 from shared.errors import Permanent, Unavailable, UnderstudyError
 from shared.postgres import Connection, answering, queries, transaction
 from syncer import metrics
@@ -26,6 +27,7 @@ FIRST_PAUSE, LONGEST_PAUSE = 1.0, 60.0  # seconds after an attempt that failed; 
 MAX_ATTEMPTS = 10  # without getting any further; what is only away is waited for
 LOOK_AGAIN = 1.0  # seconds between looks whether the run was cancelled
 KEPT = 30  # days that ended runs are kept
+PUTTING_AWAY = 10.0  # seconds that a work may take to clean up behind itself when it is stopped
 MAX_ERROR = 1000  # characters
 
 KEEP: Final = object()  # leave the cursor as it is
@@ -149,7 +151,7 @@ class Runner:
 
     async def _while_ours(self, run: Run, holder: Connection) -> Mapping[str, object]:
         """Do the work; end it soon after somebody has cancelled the run, or our lock is lost with its connection."""
-        working = asyncio.ensure_future(self._work(run))
+        working = asyncio.create_task(_work(self._work, run), name=f"run {run.id}")
         watching = asyncio.create_task(_ended(run, holder), name=f"watch run {run.id}")
         try:
             await asyncio.wait((working, watching), return_when=asyncio.FIRST_COMPLETED)
@@ -158,9 +160,8 @@ class Runner:
             watching.result()
             raise RunCancelled
         finally:
-            for task in (working, watching):
-                task.cancel()
-            await asyncio.wait((working, watching))
+            await end(watching)
+            await end(working, PUTTING_AWAY)
 
     async def _succeed(self, run: Run, report: Mapping[str, object]) -> None:
         async with transaction(self._pool) as connection:
@@ -182,6 +183,10 @@ class Runner:
         say = log.error if final else log.warning
         name = {"run": run.id, "kind": run.kind, "scope": run.scope}
         say("run.did_not_end", **name, attempt=run.attempts, final=final, error=repr(error))
+
+
+async def _work(work: Work, run: Run) -> Mapping[str, object]:
+    return await work(run)
 
 
 async def _ended(run: Run, holder: Connection) -> None:

@@ -14,7 +14,7 @@ import asyncpg
 
 from shared.contracts import Change
 from shared.errors import Occupied
-from shared.postgres import Connection, PostgresBusy, queries, transaction
+from shared.postgres import Connection, queries, transaction
 from syncer import drift, rows, stock_levels
 from syncer.fold import EPOCH, Case, Dossier, Fold, Heed, Ledger, fold
 from syncer.heard import Absence, Deletion, Heard, ItemEdit, LevelSeen, hear
@@ -26,15 +26,9 @@ from syncer.turns import Turns
 
 SQL = queries("syncer")
 
-MEETINGS = 3  # times a batch begins anew because an item's product came in meanwhile; each is another item
-
 
 class EventOccupied(Occupied):
-    """Another process projects this event right now."""
-
-
-class Met(Exception):
-    """A product was stored while a stock level of it was on its way here; its event is not among those locked."""
+    """Another process projects this event right now, or has just begun to."""
 
 
 @dataclass(frozen=True)
@@ -85,13 +79,7 @@ class Store:
         Raises:
             PostgresUnavailable, PostgresBusy, LostGuard, DataRefused: nothing was written, of none of them.
         """
-        heard = [hear(change, self.rules) for change in changes]
-        for _ in range(MEETINGS):
-            try:
-                return await self._project(heard)
-            except Met:
-                continue
-        raise PostgresBusy("products and their stock come in faster than they meet")
+        return await self._project([hear(change, self.rules) for change in changes])
 
     async def standing(self, event_ids: Collection[int]) -> dict[int, Projected]:
         """What readers see of events now, to be said once more: their changes were redelivered."""
@@ -120,29 +108,13 @@ class Store:
             event_ids = _events(heard, owners)
             await turn.enter_async_context(self._turns.of(event_ids))  # until the commit, which comes first
             now, free = await _lock(connection, event_ids)
-            of_free = {item: event for item, event in claims.items() if event in free}
-            owners |= await self._meet(connection, heard, owners, of_free, event_ids)
+            ours = {item: event for item, event in claims.items() if event in free}
+            # A product may have come in meanwhile: then its event is not among those that we hold, and the level waits.
+            owners |= await _meet(connection, heard, owners, ours)
             here = [not (_events([each], owners) - free) for each in heard]
             batch = [each for each, is_here in zip(heard, here, strict=True) if is_here]
             settled = iter(await self._settle(connection, batch, owners, free, now))
         return [next(settled) if is_here else OCCUPIED for is_here in here]
-
-    async def _meet(
-        self,
-        connection: Connection,
-        heard: Iterable[Heard],
-        owners: Mapping[int, int],
-        claims: Mapping[int, int],
-        event_ids: Collection[int],
-    ) -> dict[int, int]:
-        """Items of which only one side was seen, product or stock; returns the events that they belong to now."""
-        strangers = {each.what.item_id for each in heard if isinstance(each.what, LevelSeen)} - owners.keys()
-        unmet: dict[int, int | None] = dict.fromkeys(strangers)
-        unmet |= {item: event for item, event in claims.items() if owners.get(item) != event}
-        met = await stock_levels.meet(connection, unmet)
-        if not set(met.values()) <= set(event_ids):
-            raise Met
-        return met
 
     async def _settle(
         self,
@@ -206,6 +178,16 @@ async def _lock(connection: Connection, event_ids: Collection[int]) -> tuple[dat
         return EPOCH, set()
     found = await connection.fetch(SQL.lock_events, sorted(event_ids))
     return found[0]["now"], {row["id"] for row in found if row["locked"]}
+
+
+async def _meet(
+    connection: Connection, heard: Iterable[Heard], owners: Mapping[int, int], claims: Mapping[int, int]
+) -> dict[int, int]:
+    """Items of which only one side was seen, product or stock; returns the events that they belong to now."""
+    strangers = {each.what.item_id for each in heard if isinstance(each.what, LevelSeen)} - owners.keys()
+    unmet: dict[int, int | None] = dict.fromkeys(strangers)
+    unmet |= {item: event for item, event in claims.items() if owners.get(item) != event}
+    return await stock_levels.meet(connection, unmet)
 
 
 async def _write(connection: Connection, folded: Fold, stored: Mapping[int, Row], now: datetime) -> dict[int, Written]:

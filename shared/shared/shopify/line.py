@@ -20,6 +20,9 @@ from shared.shopify.till import Ask, Granted, Later, Never, Reservation, Till
 
 MAX_WAITING = 10_000  # callers in line; one more is turned away
 RETRY_WHEN_CROWDED = 5.0  # seconds
+# Seconds that a share waits at most while those above it take all points; then one of its requests goes before them. So
+# a backfill, which needs hardly any, ends though every sale asks for a refetch.
+PATIENCE = 2.0
 SLOTS = 20  # requests under way from one process
 
 log = structlog.get_logger(__name__)
@@ -28,6 +31,7 @@ log = structlog.get_logger(__name__)
 @dataclass(eq=False, slots=True)
 class _Waiter:
     ask: Ask
+    since: float  # on the monotonic clock
     turn: asyncio.Future[Granted] = field(default_factory=lambda: asyncio.get_running_loop().create_future())
 
     def granted(self) -> bool:
@@ -51,6 +55,7 @@ class Line:
         self._slots = slots
         self._max_waiting = max_waiting
         self._shares: dict[Share, deque[_Waiter]] = {share: deque() for share in Share}
+        self._served = dict.fromkeys(Share, float("-inf"))  # when a share last got points
         self._under_way = 0
         self._asking: _Waiter | None = None
         self._news = asyncio.Event()  # whoever asks should look again
@@ -72,8 +77,8 @@ class Line:
     async def _granted(self, cost: float, deadline: float, share: Share) -> Granted:
         if sum(map(len, self._shares.values())) >= self._max_waiting:
             raise Throttled("too many calls wait for points", retry_after=RETRY_WHEN_CROWDED)
-        waiter = _Waiter(Ask(f"{self._process}{next(self._numbers)}", cost, share, share.rank))
         began = time.monotonic()
+        waiter = _Waiter(Ask(f"{self._process}{next(self._numbers)}", cost, share, share.rank), began)
         self._enter(waiter)
         try:
             async with asyncio.timeout(deadline):
@@ -104,7 +109,7 @@ class Line:
         self._remove(waiter)
         self._news.set()
         if waiter is not self._asking and waiter.ask.order is not None:
-            self._spawn(self._till.leave(waiter.ask), "points-leave")
+            self._give_up(waiter)
 
     async def _give_back(self, granted: Granted, reservation: Reservation) -> None:
         """Also when the caller is cancelled meanwhile."""
@@ -113,8 +118,18 @@ class Line:
         done.add_done_callback(lambda _: self._news.set())
         await asyncio.shield(done)
 
+    def _give_up(self, waiter: _Waiter) -> None:
+        """Its place, so that the next need not wait until it expires."""
+        left = self._spawn(self._till.leave(waiter.ask), "points-leave")
+        left.add_done_callback(lambda _: self._news.set())
+
     def _front(self) -> _Waiter | None:
-        return next((line[0] for line in self._shares.values() if line), None)
+        """The highest share's, unless another has waited for it too long."""
+        heads = [line[0] for line in self._shares.values() if line]
+        for waiter in heads:
+            if time.monotonic() - max(waiter.since, self._served[waiter.ask.share]) > PATIENCE:
+                waiter.ask.hasten()
+        return min(heads, key=lambda waiter: (waiter.ask.rank, waiter.since), default=None)
 
     async def _serve(self) -> None:
         """Ask for the front until nobody is left; one ask at a time."""
@@ -129,7 +144,7 @@ class Line:
             finally:
                 self._asking = None
             if (pause := self._answer(waiter, outcome)) > 0:
-                await self._news_within(pause)
+                await self._news_within(min(pause, PATIENCE))
 
     def _answer(self, waiter: _Waiter, outcome: Granted | Later | Never) -> float:
         """Seconds until it is worth asking again."""
@@ -140,8 +155,9 @@ class Line:
             case Later(seconds) if not gone:
                 return seconds
             case Later():
-                self._spawn(self._till.leave(waiter.ask), "points-leave")
+                self._give_up(waiter)
             case Granted():
+                self._served[waiter.ask.share] = time.monotonic()
                 self._under_way += 1
                 if gone:
                     unused = Reservation(outcome.cost, actual=0.0)

@@ -1,22 +1,20 @@
 """Who goes first when points are short, and how many each leaves for those above. Pure.
 
-A share below COMMANDS takes points only while some stay for the shares above it, so that those find them at once. How
-many, as parts of the bucket beside the request itself:
+A share below COMMANDS takes points only while some stay for the shares above it, so that those find them at once:
 
-    most    is left as long as that costs nothing. All but COMMANDS leave more than half: a limit cut in half, which
-            keeps what was spent, then refuses none of them.
-    least   is left always. Between the two the rule is: whatever was used flows in again before the next one goes. So
-            requests that ask for much, use little and take long (a product: 191 asked, some 30 used, 2-3 s) still get
-            all that is restored, though they hold most of the bucket while they are under way.
+    most    of the bucket must be there, counting what is under way as if it came back. So a share waits until enough
+            of what was *used* has flowed in again, however much is held for how long (a product: 191 points asked, 40
+            used, 2-3 s): while it waits the bucket is not full, and nothing that is restored is lost. All but COMMANDS
+            leave more than half: a limit cut in half, which keeps what was spent, hardly ever finds the bucket empty.
+    least   must really be there beside the request, whatever comes back.
 
-A request larger than what its share may take of a full bucket does not exist: the parts are of what it leaves over.
+Parts, of the bucket and of what the request leaves of it: a bucket that is full enough for a request grants it.
 """
 
 from dataclasses import dataclass
 from enum import StrEnum
 
 HEAD_ROOM = 50.0  # points that nobody takes: others may share the app, and a Redis that forgot begins below them
-ROUNDING = 1e-6  # points; sums of floats fall short of the whole number by less
 
 
 class Share(StrEnum):
@@ -39,16 +37,14 @@ class Share(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class Left:
-    """For those above; parts of what the bucket holds beside the request."""
+    """For those above."""
 
     least: float
     most: float
 
     def points(self, cost: float, maximum: float, held: float) -> float:
         """Points that must stay when `cost` of a bucket of `maximum` is taken, `held` of it being under way."""
-        beside = max(0.0, maximum - cost)
-        flowed_in_again = maximum - held - cost - ROUNDING
-        return max(self.least * beside, min(self.most * beside, flowed_in_again))
+        return max(self.least * (maximum - cost), self.most * maximum - held - cost)
 
 
 _RANKS = {share: rank for rank, share in enumerate(Share)}

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from shared.shopify import metrics
 from shared.shopify.bucket import Bucket, Claim, ThrottleStatus
-from shared.shopify.shares import HEAD_ROOM, Share
+from shared.shopify.shares import HEAD_ROOM, Left, Share
 
 
 @dataclass(slots=True)
@@ -32,7 +32,7 @@ class Reservation:
 @dataclass(slots=True)
 class Ask:
     """For the same points again and again, until they are granted. `id` is unique over all processes; `order` is its
-    place among all that ask, once that is known.
+    place among all that ask, once that is known; `overdue`: it has waited for the shares above it for long enough.
     """
 
     id: str
@@ -40,6 +40,16 @@ class Ask:
     share: Share
     rank: int
     order: float | None = None
+    overdue: bool = False
+
+    @property
+    def left(self) -> Left:
+        """What it leaves for those above it."""
+        return Share.COMMANDS.left if self.overdue else self.share.left
+
+    def hasten(self) -> None:
+        """From now on it asks as a command does."""
+        self.overdue, self.rank = True, Share.COMMANDS.rank
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,7 +117,7 @@ class LocalTill:
         bucket = self._wide_enough(ask.cost)
         if ask.cost > bucket.maximum:
             return Never(bucket.maximum)
-        left = max(self._head_room * self._part, ask.share.left.points(ask.cost, bucket.maximum, bucket.held))
+        left = max(self._head_room * self._part, ask.left.points(ask.cost, bucket.maximum, bucket.held))
         seconds = bucket.wait_for(ask.cost, bucket.at, left)
         if seconds > 0:
             self._bucket = bucket

@@ -5,6 +5,7 @@ from contextlib import AbstractAsyncContextManager
 
 import httpx2
 import pytest
+from redis.asyncio import Redis
 
 from sandbox.shopify.app import create_app
 from sandbox.shopify.settings import ShopifySettings as SimulatorSettings
@@ -20,10 +21,14 @@ class Simulated:
         self.transport = httpx2.ASGITransport(app)
         self.control = httpx2.AsyncClient(transport=self.transport, base_url="http://127.0.0.1/control")
 
-    def connect(self, *, budget: Budget | None = None, **more) -> AbstractAsyncContextManager[ShopifyClient]:
+    def connect(
+        self, *, budget: Budget | None = None, redis: Redis | None = None, **more
+    ) -> AbstractAsyncContextManager[ShopifyClient]:
         settings = {"shopify_shop": "understudy.myshopify.com", "shopify_admin_url": "http://127.0.0.1"}
         credentials = {} if "shopify_client_id" in more else {"shopify_access_token": TOKEN}
-        return shopify(ShopifySettings(**settings | credentials | more), budget=budget, transport=self.transport)
+        return shopify(
+            ShopifySettings(**settings | credentials | more), redis=redis, budget=budget, transport=self.transport
+        )
 
     async def turn(self, **knobs) -> None:
         (await self.control.patch("/knobs", json=knobs)).raise_for_status()

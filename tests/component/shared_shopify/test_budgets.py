@@ -261,3 +261,22 @@ async def test_a_redis_that_refuses_the_connection_is_done_without_at_once():
     assert not governor.till.shared
     await governor.close()
     await client.aclose()
+
+
+async def test_a_share_that_others_crowd_out_has_its_turn_now_and_then(kind, monkeypatch):
+    """Refetches take all that flows in, for minutes; the one call of a backfill is answered all the same."""
+    monkeypatch.setattr("shared.shopify.line.PATIENCE", 0.2)
+    budget = await kind(rate=200).start()
+
+    async def refetch():
+        async with budget.reserve(190, deadline=60, share=Share.REFETCH):
+            """All of it is used."""
+
+    crowd = [asyncio.create_task(refetch()) for _ in range(60)]
+    async with budget.reserve(10, deadline=10, share=Share.BACKFILL) as reservation:
+        reservation.settle(10)
+        assert sum(not task.done() for task in crowd) > len(crowd) / 2
+    for task in crowd:
+        task.cancel()
+    await asyncio.gather(*crowd, return_exceptions=True)
+    await eventually(lambda: not budget._tasks)

@@ -7,6 +7,7 @@ from dataclasses import replace
 import orjson
 import pytest
 from products import ITEM, PRODUCT, VARIANT, Product, Variant, at, by_read, by_webhook, deletion, level
+from waiting import eventually
 
 from shared.contracts import Origin
 from shared.errors import Occupied
@@ -129,6 +130,21 @@ async def test_an_event_that_another_process_is_at_comes_again_and_the_others_do
     assert (free.error, free.changed) == (None, True)
     assert (await books.event(PRODUCT))["title"] == "Jazz Night"
     assert (await books.event(1))["title"] == "Free"
+
+
+async def test_stock_whose_product_another_process_stores_right_now_comes_again_and_finds_it(books, pool):
+    async with transaction(pool) as other:
+        await other.fetch(SQL.lock_events, [PRODUCT])
+        await other.fetch(SQL.meet_items, [ITEM], [PRODUCT])
+        coming = asyncio.create_task(books.project_at_once(level(60, updated=5)))
+        waiting = (
+            "SELECT 1 AS one FROM pg_stat_activity WHERE wait_event_type = 'Lock' AND datname = current_database()"
+        )
+        await eventually(lambda: books.rows(waiting))
+    [stock] = await coming
+    assert isinstance(stock.error, Occupied)
+    assert await books.wanted() == {}
+    assert (await books.project(level(60, updated=5))).outcome == "no_event"
 
 
 async def test_two_processes_with_overlapping_batches_end_with_the_same(books, pool):

@@ -10,7 +10,7 @@ import orjson
 import pytest
 from prometheus_client import REGISTRY
 
-from shared.shopify import LocalBudget, ShopifyClient, ShopifySettings
+from shared.shopify import LocalBudget, Share, ShopifyClient, ShopifySettings
 from shared.shopify.bucket import Bucket
 from shared.shopify.clock import Clock
 from shared.shopify.errors import (
@@ -382,3 +382,23 @@ async def test_a_grant_that_fails_is_the_error_it_is_and_tells_no_secret(answer,
         await world.tokens.token()
     told = f"{caught.value!r} {caught.value}" + caplog.text + "".join(capsys.readouterr())
     assert "secret-canary" not in told
+
+
+async def test_a_client_that_acts_for_a_share_shares_all_but_that():
+    world = World(SHOP)
+    labels = {"share": "backfill", "document": "shop"}
+    before = REGISTRY.get_sample_value("understudy_shopify_points_total", labels) or 0
+    await world.client.acting_for(Share.BACKFILL).execute("shop")
+    assert REGISTRY.get_sample_value("understudy_shopify_points_total", labels) == before + 2
+    assert world.budget.bucket.maximum == 2000
+    assert world.client._share is Share.COMMANDS
+
+
+async def test_what_shopify_says_of_a_documents_cost_is_learnt_once():
+    world, learnt = World(SHOP), []
+    for _ in range(2):
+        async with world.budget.reserve(13, deadline=1) as reservation:
+            await world.client.ask_for_points(reservation)
+            learnt.append(reservation.learnt)
+    assert learnt[0][1] == 3
+    assert learnt[1] is None

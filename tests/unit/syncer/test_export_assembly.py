@@ -26,9 +26,15 @@ def product_lines(product_id: int, variants: int, levels: int, media: int) -> li
             "m0": {"namespace": "event", "key": "category", "value": "music"}, "m1": None,
         }
     ]  # fmt: skip
-    for number in range(media):
-        found.append({"id": f"gid://shopify/MediaImage/{product_id * 100 + number}", "alt": None,
-                      "image": {"url": f"https://cdn.example/{number}.jpg"}, "__parentId": gid})  # fmt: skip
+    found += [
+        {
+            "id": f"gid://shopify/MediaImage/{product_id * 100 + number}",
+            "alt": None,
+            "image": {"url": f"https://cdn.example/{number}.jpg"},
+            "__parentId": gid,
+        }
+        for number in range(media)
+    ]
     for number in range(variants):
         variant_id = product_id * 100 + number
         variant = f"gid://shopify/ProductVariant/{variant_id}"

@@ -50,7 +50,7 @@ def test_types_are_not_tags() -> None:
 
 
 def test_what_is_rendered_is_what_this_projection_version_renders() -> None:
-    """If this fails, `project` or `render` makes something else than before: raise PROJECTION_VERSION, and add its digest."""
+    """If this fails, events are made differently than before: raise PROJECTION_VERSION, and add its digest."""
     now = datetime(2026, 11, 5, 9, 0, tzinfo=UTC)
     fields = {name: "2026-12-01T19:00:00Z" if name.endswith("_at") else f"A {name}" for name in RULES.event_metafields}
     tickets = (

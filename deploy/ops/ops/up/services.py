@@ -52,9 +52,12 @@ def syncer(plan: Plan, servers: Servers) -> Process:
         "WEBHOOK_PUBLIC_URL": plan.webhook_url,
         # Who names an http address of another machine wants it so.
         "SHOPIFY_ALLOW_HTTP": "true" if plan.shopify_url.startswith("http:") else "false",
-        # The simulated one keeps results of bulk operations itself.
-        "BULK_RESULT_ORIGINS": f"https://storage.googleapis.com,{plan.shopify_url.rstrip('/')}",
     }
+    if plan.shopify_url.startswith("http:"):  # the simulated one, or its twin
+        settings |= {
+            "BULK_RESULT_ORIGINS": plan.shopify_url,  # it keeps results of bulk operations itself
+            "RECONCILE_GRACE": "2",  # its webhooks come at once
+        }
     return _service(plan, "syncer", "syncer", settings)
 
 

@@ -15,6 +15,7 @@ from datetime import UTC, datetime
 import asyncpg
 import structlog
 
+from shared.ending import end
 from shared.postgres import queries, transaction
 from syncer import metrics
 from syncer.export import query
@@ -85,6 +86,7 @@ class Carrier:
         self._woken = woken
         self._clock = clock
         self._staging = Staging(pool)
+        self._handing = asyncio.Lock()
 
     async def carry(self, part: Part, hand_on: HandOn) -> None:
         """Until it is handed on.
@@ -116,7 +118,8 @@ class Carrier:
                 with self._clock.phase("check"):
                     await self._check(part)
             case _:
-                await self._hand(part, hand_on)
+                async with self._handing:  # one part after the other: two chunks are in memory, not two of each part
+                    await self._hand(part, hand_on)
 
     # Starting
 
@@ -268,8 +271,7 @@ class Carrier:
                 coming = asyncio.create_task(self._chunk(part, chunk[-1].product_id))
                 await hand_on(part, chunk)
         finally:
-            coming.cancel()
-            await asyncio.wait((coming,))
+            await end(coming)
         if part.handed != part.products:
             raise ExportLost(f"{part.handed} of {part.products} products could be put together")
         async with transaction(self._pool) as connection:

@@ -122,12 +122,10 @@ class Export:
         async with results(self._origins, self._pace.silence, self._transport) as kept:
             carrier = Carrier(self._pool, operations, kept, self._rules, self._pace, self._woken, clock)
             await carrier.cancel_strays()
-            handing = asyncio.Lock()
 
             async def hand_on(part: Part, chunk: Sequence[Assembled]) -> None:
-                async with handing:
-                    with clock.phase("hand"):
-                        await self._hand_on(run, part, chunk, on_products, reason)
+                with clock.phase("hand"):
+                    await self._hand_on(run, part, chunk, on_products, reason)
 
             ended = asyncio.Event()
 

@@ -90,6 +90,8 @@ class Staging:
             ExportLost: the table is not what was staged.
             ExportTruncated: it is, and lacks parents, or the children of more products than are edited in that time.
         """
+        async with transaction(self._pool) as connection:
+            await connection.execute(SQL.look_at_lines)
         total, last = Sum(), 0
         while True:
             async with transaction(self._pool) as connection:

@@ -229,8 +229,8 @@ class Rebuild:
         switch = Switch(self._pool, aligner, self._post, gate, making(self._rules, self._currency))
         for attempt in range(1, SWITCHES + 1):
             await self._runs.progress(run, "switching", attempt - 1, SWITCHES)
-            await self._catch_up(run, CLOSE_ENOUGH)
             await aligner.step(patient=False)
+            await self._catch_up(run, CLOSE_ENOUGH)  # last: what comes in while it is aligned must not be many
             try:
                 return await switch.step(run.id)
             except SwitchRefused as error:

@@ -20,7 +20,7 @@ import redis.asyncio
 
 from shared.points import points_key
 from shared.shopify.bucket import ThrottleStatus
-from shared.shopify.shares import HEAD_ROOM, ROUNDING
+from shared.shopify.shares import HEAD_ROOM
 from shared.shopify.till import Ask, Granted, Later, Never
 from shared.tags import RedisUnavailable, answering
 
@@ -40,7 +40,6 @@ _TERMS = {
     "rate": FIRST_RATE,
     "start": START,
     "head_room": HEAD_ROOM,
-    "rounding": ROUNDING,
     "grace": 3.0,  # seconds; who was away comes back within one
     "careful": 0.25,  # of the bucket, left to those who are on their way back
     "soonest": 0.01,  # seconds between two asks: never a tight loop
@@ -83,7 +82,7 @@ class Ledger:
         )
 
     async def take(self, ask: Ask, *, now: float | None = None) -> tuple[Granted | Later | Never, Entry]:
-        left = ask.share.left
+        left = ask.left
         asked = {"id": ask.id, "cost": ask.cost, "rank": ask.rank, "least": left.least, "most": left.most}
         entry, _ = await self._call(self._take, asked | {"order": ask.order}, now)
         ask.order = entry.order

@@ -18,8 +18,7 @@ end
 local beside, room = b.maximum - cost, b.maximum - b.held
 local left = 0
 if b.told == 1 then
-  local flowed_in_again = room - cost - terms.rounding
-  left = math.max(asked.least * beside, math.min(asked.most * beside, flowed_in_again), terms.head_room)
+  left = math.max(asked.least * beside, asked.most * b.maximum - b.held - cost, terms.head_room)
   if now < b.careful then left = math.max(left, terms.careful * beside) end
 end
 local needed = cost + math.max(0, math.min(left, beside))

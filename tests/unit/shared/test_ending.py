@@ -2,7 +2,7 @@
 
 import asyncio
 
-from read_api.ending import end
+from shared.ending import end
 
 
 async def test_a_task_that_lost_a_cancellation_is_ended_all_the_same():
