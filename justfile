@@ -14,7 +14,7 @@ up *options:
 
 # Every test that needs no Docker
 test *options:
-    uv run pytest {{options}}
+    uv run pytest -n 3 --dist loadfile {{options}}
 
 # The tests that need a Docker engine
 test-docker *options:
@@ -22,7 +22,7 @@ test-docker *options:
 
 # Measurements; they take minutes
 bench *options:
-    uv run pytest -m bench {{options}}
+    uv run pytest -m bench -s {{options}}
 
 lint:
     uv run ruff check

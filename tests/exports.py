@@ -165,7 +165,7 @@ async def begun(pool: Pool) -> Run:
     async with transaction(pool) as connection:
         row = await connection.fetchrow(
             "UPDATE runs SET state = 'running', started_at = now() WHERE id = $1 "
-            "RETURNING id, kind, scope, options, cursor, asked_at, started_at, attempts",
+            "RETURNING id, kind, scope, options, cursor, asked_by, asked_at, started_at, attempts",
             run_id,
         )
         assert row is not None

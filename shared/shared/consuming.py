@@ -33,7 +33,7 @@ from shared import delivery
 from shared.bus import Bus
 from shared.delivery import DELIVERIES, Bury, Failures, Retry, Undertaker, decide, waits
 from shared.ending import end
-from shared.errors import Unavailable
+from shared.errors import Occupied, Unavailable
 from shared.topology import MAX_PAYLOAD, Consumer
 
 log = structlog.get_logger()
@@ -255,6 +255,8 @@ class Consuming:
         while True:
             await asyncio.sleep(KEEP)
             for message in (*self._buffer, *chain.from_iterable(self._in_hand.values())):
+                if message.is_acked:
+                    continue  # one that was sent back would have its delay made an `ack_wait`
                 with contextlib.suppress(nats.errors.Error, OSError):  # then it is redelivered, which costs nothing
                     await message.in_progress()
 
@@ -324,7 +326,7 @@ class Consuming:
 
     def _decide(self, message: Msg, error: Exception) -> Retry | Bury:
         key = _key(message)
-        if not isinstance(error, Unavailable):
+        if not isinstance(error, Unavailable | Occupied):
             self._alone.add(key)
         failures = 0 if waits(error) else self._failures.count(key)
         return decide(error, message.metadata.num_delivered, failures)

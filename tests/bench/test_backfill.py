@@ -1,16 +1,18 @@
-"""A backfill of a shop whose events have five tickets each, at two locations: seconds, CPU, memory; and it is equal.
+"""A backfill of a shop whose events have five tickets each, at two locations, while it is edited: seconds, CPU, memory;
+and it is equal.
 
 Beside it, in the same run: the same shop page by page, as anyone reads GraphQL, and without any projecting. A sample of
 pages, times their number; and how long Shopify's points would make it take.
 """
 
 import asyncio
+import itertools
 import os
 import sys
 import tempfile
 import time
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -24,11 +26,13 @@ from checker import Checker
 from shop_control import ShopControl
 from waiting import eventually
 
+from ops.up.arrival import Arrival
 from ops.up.credentials import Credentials
 from ops.up.layout import Layout
 from ops.up.plan import API_VERSION, OtherShopify, Plan
 from ops.up.startup import Stopping
 from ops.up.system import System
+from ops.web import Http
 from sandbox.processes import Process, answers
 from sandbox.servers import free_port
 from shared.shopify.documents import load
@@ -43,6 +47,7 @@ WITHIN = 900.0  # seconds, on a machine that does other things as well
 BUSY = 4.0  # load at which seconds say more of others: our own processes and the simulated Shopify make some 3
 PAGE, PAGES = 50, 3  # products of one page of the peer's, and pages that are measured
 POINTS = 100.0  # a second: Shopify's standard plan (docs/shopify.md 2.1)
+MOVED, EDIT_INTERVAL = 100, 0.1  # products that are edited meanwhile; seconds between two edits
 TOKEN, SECRET = "shpat_of_the_bench", "secret-of-the-bench"
 
 
@@ -134,7 +139,9 @@ async def measured(system: System, shopify: Shop) -> None:
         assert run.get("state") in ("succeeded", "failed"), run
         return run
 
+    edits = asyncio.create_task(edited(shopify))
     run: dict[str, Any] = await eventually(ended, WITHIN)
+    edits.cancel()
     assert run["state"] == "succeeded", run["error"]
     report, busy = orjson.loads(run["report"]), os.getloadavg()[0]
     [syncer] = [process for process in system.processes if process.name == "syncer"]
@@ -153,6 +160,9 @@ async def measured(system: System, shopify: Shop) -> None:
     shown("CPU of PostgreSQL", f"{cpu(system.servers.postgres.process):8.2f} s")
     shown("CPU of the simulated Shopify", f"{cpu(shopify.process) - before:8.2f} s")
     shown("peak memory of the syncer", f"{memory(syncer):8.0f} MB")
+    await eventually(lambda: settled(system, shopify), WITHIN, saying="what was edited meanwhile is in")
+    heard = await shopify.control.state()
+    shown("webhooks meanwhile", f"{heard['webhooks']['delivered']:,}")
     await beside(shopify, report["products"], run["seconds"])
 
     checker = Checker(shopify.url, system.plan.layout.url("read_api"), system.plan.credentials.token, dsn)
@@ -163,6 +173,25 @@ async def measured(system: System, shopify: Shop) -> None:
         shown(f"not judged: load {busy:.1f}", f"{PROMISED:8.2f} s is promised where nothing else runs")
         return
     assert ours < PROMISED
+
+
+async def edited(shopify: Shop) -> None:
+    """A merchant and buyers go on while everything is read: their webhooks win over what was read before."""
+    query = f"{{ products(first: {MOVED}, reverse: true) {{ nodes {{ legacyResourceId }} }} }}"
+    path = f"{shopify.url}/admin/api/{API_VERSION}/graphql.json"
+    async with httpx2.AsyncClient(headers={"X-Shopify-Access-Token": TOKEN}, timeout=60.0) as http:
+        nodes = (await http.post(path, json={"query": query})).json()["data"]["products"]["nodes"]
+    for number in itertools.count():
+        await shopify.control.edit(int(nodes[number % len(nodes)]["legacyResourceId"]), title=f"Edited {number}")
+        await asyncio.sleep(EDIT_INTERVAL)
+
+
+async def settled(system: System, shopify: Shop) -> bool:
+    layout, addresses = system.plan.layout, system.addresses
+    with closing(Http()) as http:
+        seen = await asyncio.to_thread(Arrival.seen, http, layout.url("read_api"), addresses.nats_monitor_url)
+    pending = (await shopify.control.state())["webhooks"]["pending"]
+    return pending == 0 and seen.over(resumed=False)
 
 
 async def beside(shopify: Shop, products: int, ours: float) -> None:

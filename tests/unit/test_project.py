@@ -100,10 +100,14 @@ def test_the_readme_lists_every_command() -> None:
     assert listed == set(commands_of(typer.main.get_command(command_line)))
 
 
+ALL_TESTS = "uv run pytest -n 3 --dist loadfile"
+
+
 def test_ci_and_the_justfile_run_what_the_documents_say() -> None:
     ci, just = (ROOT / ".ci/run").read_text(), (ROOT / "justfile").read_text()
-    assert ci.rstrip().endswith("\nuv run pytest"), "the last thing that CI prints is pytest's own summary"
-    assert "$ uv run pytest  " in README
+    assert ci.rstrip().endswith(f"\n{ALL_TESTS}"), "the last thing that CI prints is pytest's own summary"
+    for said in (README, just, (ROOT / "CONTRIBUTING.md").read_text()):
+        assert f"{ALL_TESTS}\n" in said or f"{ALL_TESTS} " in said
     for command in ("ruff check", "ruff format --check", "mypy"):
         assert f"uv run --no-sync {command}\n" in ci
         assert f"uv run {command}\n" in just

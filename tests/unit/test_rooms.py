@@ -40,7 +40,7 @@ LOADED_BY_NAME = {
 }
 DEVELOPMENT_ONLY = {
     "asyncpg-stubs", "mypy", "pre-commit", "ruff", "import-linter",  # run as programs
-    "pytest-asyncio", "pytest-timeout",  # plugins of pytest
+    "pytest-asyncio", "pytest-timeout", "pytest-xdist",  # plugins of pytest
 }  # fmt: skip
 
 

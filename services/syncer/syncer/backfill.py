@@ -7,21 +7,24 @@ import asyncio
 import time
 from collections.abc import Mapping, Sequence
 
+import asyncpg
 import structlog
 
 from shared.bus import Bus
 from shared.contracts import Origin
 from shared.errors import Permanent, Unavailable
+from shared.postgres import queries, transaction
 from shared.shopify.shares import Share
 from shared.topology import MAX_PAYLOAD
 from syncer import metrics, sightings
 from syncer.backlog import Backlog
-from syncer.export import Counts, Export, Seen
+from syncer.export import Counts, Export, ExportLost, Seen
 from syncer.export.export import REASON
 from syncer.rules import Rules
 from syncer.runs import Run, Runs
 
 log = structlog.get_logger()
+SQL = queries("syncer", "export/export.sql")
 
 LOOK_AFTER = 500  # messages published, or
 LOOK_AFTER_BYTES = 16 << 20  # this much of them, between looks at how far behind the projector is
@@ -30,7 +33,7 @@ MOST_BYTES_BEHIND = 256 << 20  # about this much of them: CHANGES discards its o
 PAUSE = 0.1  # seconds between looks while it is too far behind
 STALLED_AFTER = 300.0  # seconds in which nothing was projected
 LARGEST = MAX_PAYLOAD - (1 << 16)  # bytes of a product's JSON; the rest is for its headers
-NAMED = 100  # ids that a report or an error names
+NAMED = 20  # ids of each kind that an error names; a run keeps 1,000 characters of it
 
 
 class ProjectorStalled(Unavailable):
@@ -39,6 +42,13 @@ class ProjectorStalled(Unavailable):
 
 class NotAllProjected(Permanent):
     """Everything was read and said, and some of it did not become events: look at the dead letters."""
+
+
+async def was_read_whole(pool: "asyncpg.Pool[asyncpg.Record]") -> bool:
+    """Some backfill has read and said everything, whether or not all of it became events: none is needed to begin."""
+    async with transaction(pool) as connection:
+        was: bool = await connection.fetchval(SQL.was_read_whole)
+        return was
 
 
 class Backfill:
@@ -53,7 +63,7 @@ class Backfill:
         self._shop = shop
 
     async def __call__(self, run: Run) -> Mapping[str, object]:
-        """Returns the report: the export's counts, and seconds spent on publishing and waiting.
+        """Returns the report: the export's counts, what can't be read, seconds spent on publishing and waiting.
 
         Raises:
             ExportError, NotAllProjected: it failed; the message says what is missing.
@@ -64,7 +74,7 @@ class Backfill:
         counts = await self._export.read(run, Share.BACKFILL, publisher.publish)
         published = time.perf_counter()
         await self._projected(run, counts)
-        await self._compare(run, publisher.too_large)
+        await self._compare(run, counts.too_large)
         await self._export.forget(run)
         metrics.BACKFILLED.inc(counts.products)
         spent = {
@@ -72,7 +82,12 @@ class Backfill:
             "projecting": time.perf_counter() - published,
             "paused": publisher.paused,
         }
-        return counts.report() | {"wall": {name: round(seconds, 3) for name, seconds in spent.items()}}
+        unread = await self._export.unread()
+        return (
+            counts.report()
+            | {"unread": unread}
+            | {"wall": {name: round(seconds, 3) for name, seconds in spent.items()}}
+        )
 
     async def _projected(self, run: Run, counts: Counts) -> None:
         """Until readers can see all that was published, and what had to be read one by one as well."""
@@ -88,12 +103,20 @@ class Backfill:
             await asyncio.sleep(PAUSE)
 
     async def _compare(self, run: Run, too_large: Sequence[int]) -> None:
-        if too_large:
-            raise NotAllProjected(f"{len(too_large)} products are larger than a message may be: {too_large[:NAMED]}")
-        missing = await self._export.without_event(run)
-        if missing and not self._rules.product_types and not self._rules.tags:
-            raise NotAllProjected(f"{len(missing)} products have no event: {missing[:NAMED]}")
-        log.info("backfill.compared", run=run.id, no_events=len(missing))
+        try:
+            unprojected = await self._export.unprojected(run, self._rules)
+        except ExportLost:
+            await self._export.forget(run)
+            raise
+        failures = {
+            "products are larger than a message may be": too_large,
+            "products have no event": [each for each in unprojected.missing if each not in too_large],
+            "events are older than their products": [each for each in unprojected.behind if each not in too_large],
+        }
+        words = [f"{len(ids)} {what}: {list(ids[:NAMED])}" for what, ids in failures.items() if ids]
+        log.info("backfill.compared", run=run.id, failures=words)
+        if words:
+            raise NotAllProjected("; ".join(words))
 
 
 class Publisher:
@@ -108,18 +131,17 @@ class Publisher:
         self._bytes_since = 0
         self._messages = 0  # published in all
         self._bytes = 0
-        self.too_large: list[int] = []
         self.paused = 0.0  # seconds
 
-    async def publish(self, products: Sequence[Seen]) -> None:
-        """Returns when the bus has stored them all, but those in `too_large`, which it never would.
+    async def publish(self, products: Sequence[Seen]) -> Sequence[int]:
+        """Returns when the bus has stored them all, but those that are too large, which it never would: their ids.
 
         Raises:
             BusUnavailable, BusRefused: some may be stored.
             ProjectorStalled: what was published before is not being projected.
         """
         changes = [sightings.of_product(p.node, self._origin, self._shop, p.began_at, p.began_at) for p in products]
-        self.too_large += [p.product_id for p, c in zip(products, changes, strict=True) if len(c.body) > LARGEST]
+        too_large = [p.product_id for p, c in zip(products, changes, strict=True) if len(c.body) > LARGEST]
         changes = [change for change in changes if len(change.body) <= LARGEST]
         await self._bus.publish_all(changes)
         size = sum(len(change.body) for change in changes)
@@ -127,6 +149,7 @@ class Publisher:
         self._since, self._bytes_since = self._since + len(changes), self._bytes_since + size
         if self._since >= LOOK_AFTER or self._bytes_since >= LOOK_AFTER_BYTES:
             await self._keep_pace()
+        return too_large
 
     async def _keep_pace(self) -> None:
         self._since = self._bytes_since = 0

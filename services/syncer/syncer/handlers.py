@@ -8,6 +8,7 @@ import structlog
 from nats.aio.msg import Msg
 
 from shared.contracts import Change, UnknownContract, parse
+from shared.errors import Unavailable
 from syncer import metrics
 from syncer.announcer import Announcer, Said
 from syncer.loops import Loop
@@ -17,6 +18,10 @@ log = structlog.get_logger()
 
 BULK_FINISHED = "bulk_operations/finish"
 NAMED = 10  # events of a batch in its log line
+
+
+class Unsaid(Unavailable):
+    """What is committed could not be said."""
 
 
 class Projector:
@@ -43,7 +48,12 @@ class Projector:
             projected = await self._store.project(changes) if changes else []
         again = [message.metadata.num_delivered > 1 for message, change in zip(messages, read, strict=True)
                  if isinstance(change, Change)]  # fmt: skip
-        await self._say(changes, projected, again)
+        try:
+            await self._say(changes, projected, again)
+        except Unavailable:
+            raise
+        except Exception as error:  # committed: only a redelivery says it once more, halves never would
+            raise Unsaid(repr(error)) from error
         _account(changes, projected)
         became = iter(projected)
         return [next(became).error if isinstance(each, Change) else each for each in read]

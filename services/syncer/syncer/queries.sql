@@ -171,11 +171,13 @@ INSERT INTO shop (domain, currency, timezone) VALUES ($1, $2, $3)
 ON CONFLICT (domain) DO UPDATE SET currency = excluded.currency, timezone = excluded.timezone, read_at = now();
 
 -- name: want  (one row for each resource; whoever asks later is answered by the same read, or by the next)
+-- A run waits for the reads that bear its reason: a webhook in between must not take it off, and a run's reads begin with no failures.
 INSERT INTO refetches AS r (resource, id, reason, seen_at, asked_at, due_at)
 VALUES ($1, $2, $3, $4, clock_timestamp(), now() + make_interval(secs => $5))
 ON CONFLICT (resource, id) DO UPDATE
-SET reason = excluded.reason, seen_at = greatest(r.seen_at, excluded.seen_at), asked_at = excluded.asked_at,
-    due_at = least(r.due_at, excluded.due_at);
+SET reason = CASE WHEN r.reason IN ('export', 'reconcile', 'rebuild') THEN r.reason ELSE excluded.reason END,
+    attempts = CASE WHEN excluded.reason IN ('export', 'reconcile', 'rebuild') THEN 0 ELSE r.attempts END,
+    seen_at = greatest(r.seen_at, excluded.seen_at), asked_at = excluded.asked_at, due_at = least(r.due_at, excluded.due_at);
 
 -- name: want_all  (the same for many, in one order: two of us never wait for each other in a circle)
 INSERT INTO refetches AS r (resource, id, reason, seen_at, asked_at, due_at)
@@ -183,16 +185,17 @@ SELECT resource, id, reason, seen_at, clock_timestamp(), now() + make_interval(s
 FROM unnest($1::text[], $2::bigint[], $3::text[], $4::timestamptz[], $5::float8[]) AS n (resource, id, reason, seen_at, delay)
 ORDER BY resource, id
 ON CONFLICT (resource, id) DO UPDATE
-SET reason = excluded.reason, seen_at = greatest(r.seen_at, excluded.seen_at), asked_at = excluded.asked_at,
-    due_at = least(r.due_at, excluded.due_at);
+SET reason = CASE WHEN r.reason IN ('export', 'reconcile', 'rebuild') THEN r.reason ELSE excluded.reason END,
+    attempts = CASE WHEN excluded.reason IN ('export', 'reconcile', 'rebuild') THEN 0 ELSE r.attempts END,
+    seen_at = greatest(r.seen_at, excluded.seen_at), asked_at = excluded.asked_at, due_at = least(r.due_at, excluded.due_at);
 
 -- name: keep_unraised
 INSERT INTO unraised AS u (tag, revision)
 SELECT tag, revision FROM unnest($1::text[], $2::bigint[]) AS n (tag, revision) ORDER BY tag
 ON CONFLICT (tag) DO UPDATE SET revision = greatest(u.revision, excluded.revision);
 
--- name: get_unraised
-SELECT tag, revision FROM unraised LIMIT $1;
+-- name: get_unraised  (in one order, in which they are locked by whoever keeps and whoever drops them)
+SELECT tag, revision FROM unraised ORDER BY tag LIMIT $1;
 
 -- name: drop_unraised
 DELETE FROM unraised WHERE tag = $1 AND revision <= $2;

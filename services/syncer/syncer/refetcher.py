@@ -106,8 +106,11 @@ class Refetcher:
             due = [Refetch(**row) for row in await connection.fetch(SQL.take_due, resources, AT_ONCE, LEASE)]
             pending = await connection.fetchval(SQL.count_refetches, resources)
         metrics.REFETCHES_PENDING.labels(self._lane.name).set(pending)
-        async with self._keeping(due):
-            await asyncio.gather(*(self._answer(refetch) for refetch in due))
+        async with self._keeping(due):  # until the last of them is answered, whatever became of the others
+            ended = await asyncio.gather(*(self._answer(refetch) for refetch in due), return_exceptions=True)
+        for error in ended:
+            if error is not None:
+                raise error
         return len(due) == AT_ONCE
 
     @asynccontextmanager

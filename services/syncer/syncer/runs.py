@@ -46,6 +46,7 @@ class Run:
     scope: str
     options: dict[str, Any]
     cursor: dict[str, Any] | None
+    asked_by: str  # start | schedule | operator | doctor
     asked_at: datetime
     started_at: datetime
     attempts: int  # since it last got further; 1 is the first

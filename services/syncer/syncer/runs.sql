@@ -10,7 +10,7 @@ SELECT id FROM runs WHERE kind = $1 AND state IN ('asked', 'running') AND due_at
 UPDATE runs
 SET state = 'running', started_at = coalesce(started_at, now()), advanced_at = now(), attempts = attempts + 1
 WHERE id = $1 AND state IN ('asked', 'running')
-RETURNING id, kind, scope, options, cursor, asked_at, attempts, started_at;
+RETURNING id, kind, scope, options, cursor, asked_by, asked_at, attempts, started_at;
 
 -- name: progress
 UPDATE runs

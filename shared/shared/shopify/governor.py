@@ -113,6 +113,8 @@ class SharedTill:
             except RedisUnavailable as error:
                 self._fall_back(error)
             else:
+                if isinstance(outcome, Granted):
+                    self._under_way[outcome.id] = outcome.cost  # before a ledger that was lost is told what is
                 await self._heard(entry)
                 if isinstance(outcome, Later) and not entry.told and outcome.seconds >= WORTH_ASKING:
                     self._ask_shopify()

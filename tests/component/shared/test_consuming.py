@@ -100,6 +100,52 @@ async def is_well(broker) -> bool:
     return await consumer_problem(broker, SYNCER_CHANGES) is None
 
 
+async def test_what_another_process_is_at_comes_again_together_and_is_forgotten(nats_url):
+    """A hot event with two replicas: sent back, its changes are a batch again, and not a transaction each."""
+    handler = Handler(gate=asyncio.Event())
+
+    async def occupied(messages):
+        await handler(messages)
+        return [Occupied() if message.metadata.num_delivered == 1 else None for message in messages]
+
+    async with service(nats_url, occupied) as of:
+        await of.publish(*range(60))
+        handler.gate.set()
+        await eventually(lambda: sum(map(len, handler.batches)) >= 120)
+        await eventually(of.done)
+        assert not of.consuming._alone
+    assert len(handler.batches) < 20, handler.batches
+
+
+async def test_a_message_that_was_sent_back_comes_after_its_delay_though_others_are_still_in_hand(
+    nats_url, monkeypatch
+):
+    monkeypatch.setattr(consuming, "KEEP", 0.1)
+    monkeypatch.setattr(delivery, "FIRST_DELAY", 0.5)
+    gate, first, second = asyncio.Event(), asyncio.Event(), asyncio.Event()
+
+    async def handle(messages):
+        numbers = [int(message.data.split()[0]) for message in messages]
+        await gate.wait()
+        if len(messages) > 1:
+            raise ValueError("taken apart")
+        if numbers == [1] and messages[0].metadata.num_delivered == 1:
+            first.set()
+            raise Transient("once more")
+        if numbers == [1]:
+            second.set()
+        if numbers == [2] and not second.is_set():
+            await asyncio.sleep(0.4)  # a slow one of the same batch: the keeper speaks for it meanwhile
+        return [None]
+
+    async with service(nats_url, handle) as of:
+        await of.publish(0, 1, 2)
+        gate.set()
+        await asyncio.wait_for(first.wait(), 5)
+        await asyncio.wait_for(second.wait(), 5)
+        await eventually(of.done)
+
+
 async def test_a_lone_message_is_handled_at_once(nats_url):
     """Promise of P5's speed: waiting for company would cost every webhook."""
     handler = Handler()

@@ -7,17 +7,21 @@ from contextlib import suppress
 import nats
 import pytest
 from nats.js.errors import NotFoundError
-from products import PRODUCT, Product, Variant, at, by_read, deletion
+from products import ITEM, PRODUCT, VARIANT, Product, Variant, at, by_read, deletion
 from waiting import eventually
 
 from sandbox.servers.valkey import Valkey
 from shared.bus import Bus, BusUnavailable, make_broker, running, stream_problem
+from shared.consuming import Consuming
 from shared.contracts import EventProjectedV1, parse
+from shared.postgres import PostgresBusy
 from shared.provision import provision
 from shared.settings import NatsSettings, RedisSettings
 from shared.tags import EVENTS, Document, Hit, Lead, RedisUnavailable, Tags, connect, event_tag
-from shared.topology import PROJECTIONS
+from shared.topology import CHANGES, PROJECTIONS, SYNCER_CHANGES
 from syncer.announcer import Announcer, Said
+from syncer.handlers import Projector
+from syncer.loops import Loop
 
 
 @pytest.fixture(scope="module")
@@ -227,3 +231,37 @@ async def test_an_announcement_that_the_bus_did_not_take_is_an_error(books, anno
     await stream.jetstream.delete_stream(PROJECTIONS.name)
     with pytest.raises(BusUnavailable):
         await project(books, announcer, by_read(Product()))
+
+
+class Interrupted(Announcer):
+    """Its first announcement ends in a deadlock, as PostgreSQL may end it while Redis is away."""
+
+    async def announce(self, said):
+        if not hasattr(self, "was"):
+            self.was = True
+            raise PostgresBusy
+        await super().announce(said)
+
+
+async def test_what_was_committed_and_could_not_be_said_is_said_when_it_comes_again(books, tags, bus, stream):
+    """Taken apart and handled again at once, it would be unchanged by now, acknowledged, and never be said."""
+    two = [by_read(Product(id=PRODUCT + n, variants=(Variant(id=VARIANT + n, item=ITEM + n),))) for n in (0, 1)]
+    await stream.jetstream.purge_stream(CHANGES.name)
+    await bus.publish_all(two)
+    refetches = Loop("refetcher", nothing_to_do, 60.0)
+    projector = Projector(books.store, Interrupted(books.store, tags, bus), refetches)
+    consuming = Consuming(bus, SYNCER_CHANGES, projector.handle, 1)
+    consuming.start()
+
+    async def all_said() -> bool:
+        return {each.event_id for each in await stream.said()} == {PRODUCT, PRODUCT + 1}
+
+    try:
+        await eventually(all_said, 10)
+    finally:
+        await consuming.stop()
+        await stream.jetstream.purge_stream(CHANGES.name)
+
+
+async def nothing_to_do() -> bool:
+    return False

@@ -498,7 +498,7 @@ async def a_flight(at: Practice) -> Run:
     run = await at.runs.ask("doctor", "canary", asked_by="operator")
     [row] = await at.rows(
         "UPDATE runs SET state = 'running', started_at = now() WHERE id = $1 "
-        "RETURNING id, kind, scope, options, cursor, asked_at, attempts, started_at",
+        "RETURNING id, kind, scope, options, cursor, asked_by, asked_at, attempts, started_at",
         run,
     )
     return Run(**row)

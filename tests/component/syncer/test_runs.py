@@ -151,7 +151,7 @@ async def test_a_cancelled_run_stops_soon(pool: Pool, monkeypatch: pytest.Monkey
     await asyncio.wait_for(working, 5)
     assert stopped.is_set()
     assert (await row(pool, run_id))["state"] == "cancelled"
-    gone = Run(run_id, "rebuild", "", {}, None, *((await row(pool, run_id))["asked_at"],) * 2, attempts=1)
+    gone = Run(run_id, "rebuild", "", {}, None, "operator", *((await row(pool, run_id))["asked_at"],) * 2, attempts=1)
     with pytest.raises(RunCancelled):
         await asked.progress(gone, "copying")
 

@@ -36,7 +36,7 @@ async def run(pool) -> Run:
     async with transaction(pool) as connection:
         row = await connection.fetchrow(
             "UPDATE runs SET state = 'running', started_at = now() "
-            "RETURNING id, kind, scope, options, cursor, asked_at, started_at, attempts"
+            "RETURNING id, kind, scope, options, cursor, asked_by, asked_at, started_at, attempts"
         )
     return Run(**row)
 

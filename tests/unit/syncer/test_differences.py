@@ -160,6 +160,15 @@ def test_stock_is_judged_by_the_versions_of_its_own_levels(known, seen, expected
     assert (judged.cause, judged.is_stock, judged.theirs_at) == (expected, True, at(seen))
 
 
+def test_stock_that_is_tracked_no_more_is_told_by_the_product_and_no_tie_of_levels():
+    before = event(Product(variants=(Variant(levels={1: (100, 0, 100)}),)))
+    after = event(Product(variants=(Variant(levels={1: (100, 0, 100)}, tracked=False),)))
+    levels = {ITEM: (version(3), version(3, 40))}
+    repair = Repair(1, before, after, version(10), version(30, 40), stock=levels)
+    found = {each.field: judge(repair, each) for each in differences(before, after)}
+    assert (found["available"].cause, found["available"].since) == ("missed", at(30))
+
+
 def test_ours_is_wrong_since_shopify_had_what_we_did_not():
     before, after = event(), event(Product(title="X"))
     [difference] = differences(before, after)

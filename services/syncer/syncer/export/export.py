@@ -4,7 +4,7 @@ Everything that it knows is in `export_parts` and `export_lines`: whoever goes o
 """
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Collection, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from datetime import datetime
@@ -12,6 +12,7 @@ from typing import Any
 
 import asyncpg
 import httpx2
+import orjson
 import structlog
 
 from shared.errors import Permanent
@@ -39,6 +40,8 @@ WORTH_A_PART = 2000  # products; fewer are not worth an operation of their own
 PROBES = 7  # ids up to which Shopify counts, to see where products lie
 SAY_INTERVAL = 0.5  # seconds between looks at how far it has come
 LISTED_AT_ONCE = 5000  # ids
+TRIES = 5  # failed reads of one product, before nobody waits for it any more
+NAMED = 100  # ids that a report names
 REASON = "export"  # of a refetch
 
 
@@ -55,6 +58,7 @@ class Seen:
 class Counts:
     """What came out. `expected`: products, as Shopify counted before it began. `seconds` by phase add up over parts,
     which go on at once. `refetched`: products that were edited while they were read, and are read one by one.
+    `too_large`: ids of those that no message can hold; none of them was said.
     """
 
     products: int
@@ -66,12 +70,22 @@ class Counts:
     refetched: int
     expected: int
     seconds: dict[str, float] = field(default_factory=dict)
+    too_large: Sequence[int] = ()
 
     def report(self) -> dict[str, object]:
-        return asdict(self)
+        return asdict(self) | {"too_large": list(self.too_large[:NAMED])}
 
 
-OnProducts = Callable[[Sequence[Seen]], Awaitable[None]]
+@dataclass(frozen=True)
+class Unprojected:
+    """Ids of what an export saw. `missing`: events without a row; `behind`: the living row is of an older product."""
+
+    missing: list[int] = field(default_factory=list)
+    behind: list[int] = field(default_factory=list)
+
+
+# Returns the ids of those that are too large to be handed on, if it knows of such.
+OnProducts = Callable[[Sequence[Seen]], Awaitable[Sequence[int] | None]]
 
 
 class Export:
@@ -107,7 +121,7 @@ class Export:
     ) -> Counts:
         """Hand every product to `on_products`, some at a time, never twice at once; then say what it was.
 
-        A call that returns means that these need not come again. A product that does not add up goes into `refetches`
+        A call that returns means that these need not come again, and those it returns never will. A product that does not add up goes into `refetches`
         with this `reason` instead. Call it again after any error but a `Permanent` one: it goes on where it stopped.
 
         Raises:
@@ -143,35 +157,51 @@ class Export:
         Raises:
             ExportLost: what it saw is not known any more (PostgreSQL crashed).
         """
-        return await self._ids(run, SQL.unseen)
+        return [row["id"] async for row in self._listed(run, SQL.unseen)]
 
-    async def without_event(self, run: Run) -> list[int]:
-        """Products that an export saw and that have no row in `events`. Raises as `unseen`."""
-        return await self._ids(run, SQL.without_event)
+    async def unprojected(self, run: Run, rules: Rules) -> Unprojected:
+        """What should be an event by `rules` and came to nothing, once all that was said is handled. Raises as `unseen`.
+
+        A change that came in since only makes a row newer; a deleted one may be older than what was seen.
+        """
+        found = Unprojected()
+        async for row in self._listed(run, SQL.unprojected):
+            if not row["is_unknown"]:
+                found.behind.append(row["id"])
+            elif rules.names_event(orjson.loads(row["product_type"]) or "", orjson.loads(row["tags"]) or ()):
+                found.missing.append(row["id"])
+        return found
 
     async def still_wanted(self, reason: str = REASON) -> int:
-        """How many products that did not add up have not been read one by one yet."""
+        """How many products that did not add up have not been read one by one yet, but those that are `unread`."""
         async with transaction(self._pool) as connection:
-            wanted: int = await connection.fetchval(SQL.still_wanted, reason)
+            wanted: int = await connection.fetchval(SQL.still_wanted, reason, TRIES)
             return wanted
+
+    async def unread(self, reason: str = REASON) -> list[int]:
+        """Some of the products whose reads failed again and again. They go on being tried."""
+        async with transaction(self._pool) as connection:
+            return [row["id"] for row in await connection.fetch(SQL.unread, reason, TRIES, NAMED)]
 
     async def forget(self, run: Run) -> None:
         """Drop what was staged for this run."""
         await self._staging.forget(run.id, await self._parts(run))
 
-    async def _ids(self, run: Run, statement: str) -> list[int]:
+    async def _listed(self, run: Run, statement: str) -> AsyncIterator[asyncpg.Record]:
         parts = await self._parts(run)
         async with transaction(self._pool) as connection:
             staged = await connection.fetchval(SQL.count_products, run.id)
         if any(part.state != "handed" for part in parts) or staged != sum(part.products for part in parts):
             raise ExportLost(f"{staged} of {sum(part.products for part in parts)} products are staged")
-        found: list[int] = []
+        last = 0
         while True:
             async with transaction(self._pool) as connection:
-                rows = await connection.fetch(statement, run.id, found[-1] if found else 0, LISTED_AT_ONCE)
-            found += [row["id"] for row in rows]
+                rows = await connection.fetch(statement, run.id, last, LISTED_AT_ONCE)
+            for row in rows:
+                yield row
             if len(rows) < LISTED_AT_ONCE:
-                return found
+                return
+            last = rows[-1]["id"]
 
     # Parts
 
@@ -217,15 +247,16 @@ class Export:
             raise ExportError("an operation that never began")
         whole = [Seen(each.product_id, each.node, part.began_at) for each in chunk if each.missing is None]
         odd = [each for each in chunk if each.missing is not None]
-        await on_products(whole)
+        too_large = list(await on_products(whole) or ())
         last = chunk[-1].product_id
         async with transaction(self._pool) as connection:
             for each in odd:
                 log.info("export.does_not_add_up", product=each.product_id, missing=each.missing)
                 await want(connection, "product", each.product_id, reason, part.began_at)
-            await connection.execute(SQL.handed_on, part.id, last, len(chunk), len(odd))
+            await connection.execute(SQL.handed_on, part.id, last, len(chunk), len(odd), too_large)
             await connection.execute(SQL.got_further, run.id)
         part.handed_to, part.handed, part.refetched = last, part.handed + len(chunk), part.refetched + len(odd)
+        part.too_large = part.too_large + too_large
 
     async def _say(self, run: Run, parts: Sequence[Part], stage: str, ended: asyncio.Event) -> None:
         """How far it has come, until all is done. A cancelled run ends here."""
@@ -256,6 +287,7 @@ def _counts(parts: Sequence[Part], clock: Clock) -> Counts:
         refetched=total("refetched"),
         expected=parts[0].expected,
         seconds={name: round(seconds, 3) for name, seconds in sorted(clock.seconds.items())},
+        too_large=tuple(sorted(id_ for part in parts for id_ in part.too_large)),
     )
 
 

@@ -1,6 +1,6 @@
 -- name: parts
 SELECT id, low, high, asks, expected, state, name, operation, began_at, operations, downloads, bytes, lines, opened_at, roots, products, tickets, levels,
-       handed_to, handed, refetched
+       handed_to, handed, refetched, too_large
 FROM export_parts WHERE run_id = $1 ORDER BY coalesce(low, 0);
 
 -- name: plan_part
@@ -26,7 +26,7 @@ UPDATE export_parts SET state = 'running', bytes = 0, lines = 0, downloads = dow
 -- name: start_anew
 UPDATE export_parts
 SET state = 'planned', name = NULL, operation = NULL, bytes = 0, lines = 0, downloads = 0, roots = NULL, opened_at = NULL,
-    handed_to = 0, handed = 0, refetched = 0
+    handed_to = 0, handed = 0, refetched = 0, too_large = '{}'
 WHERE id = $1;
 
 -- name: staged_on  (in the transaction of the lines: where a download goes on)
@@ -40,7 +40,8 @@ UPDATE export_parts SET state = 'staged', opened_at = $2, roots = $3 WHERE id = 
 UPDATE export_parts SET state = 'whole', products = $2, tickets = $3, levels = $4 WHERE id = $1;
 
 -- name: handed_on
-UPDATE export_parts SET handed_to = $2, handed = handed + $3, refetched = refetched + $4 WHERE id = $1;
+UPDATE export_parts SET handed_to = $2, handed = handed + $3, refetched = refetched + $4, too_large = too_large || $5::bigint[]
+WHERE id = $1;
 
 -- name: got_further
 UPDATE runs SET attempts = 0 WHERE id = $1 AND attempts > 0;
@@ -142,10 +143,24 @@ WHERE e.deleted_at IS NULL AND e.id > $2 AND NOT EXISTS (
 )
 ORDER BY e.id LIMIT $3;
 
--- name: without_event  (products that an export saw and that have no row; they may be no events)
-SELECT l.id FROM export_parts p JOIN export_lines l ON l.part = p.id AND l.kind = 'p' AND l.parent = 0
-WHERE p.run_id = $1 AND l.id > $2 AND NOT EXISTS (SELECT FROM events e WHERE e.id = l.id)
+-- name: unprojected  (products that an export saw, and that have no row, or a living one which is older; what has none may be no event)
+SELECT l.id, e.id IS NULL AS is_unknown,
+       CASE WHEN e.id IS NULL THEN (convert_from(l.line, 'UTF8')::json -> 'productType')::text END AS product_type,
+       CASE WHEN e.id IS NULL THEN (convert_from(l.line, 'UTF8')::json -> 'tags')::text END AS tags
+FROM export_parts p JOIN export_lines l ON l.part = p.id AND l.kind = 'p' AND l.parent = 0
+LEFT JOIN events e ON e.id = l.id
+WHERE p.run_id = $1 AND l.id > $2 AND (e.id IS NULL OR (e.deleted_at IS NULL AND e.source_version[1] < l.updated_at))
 ORDER BY l.id LIMIT $3;
 
--- name: still_wanted  (what an export asked for one by one)
-SELECT count(*) FROM refetches WHERE reason = $1;
+-- name: still_wanted  (what an export asked for one by one; but what fails again and again is not waited for)
+SELECT count(*) FROM refetches
+WHERE reason = $1 AND NOT (error IS NOT NULL AND attempts - (taken_until IS NOT NULL)::int >= $2);
+
+-- name: unread  (what failed again and again; it goes on being tried)
+SELECT id FROM refetches
+WHERE reason = $1 AND error IS NOT NULL AND attempts - (taken_until IS NOT NULL)::int >= $2 ORDER BY id LIMIT $3;
+
+-- name: was_read_whole  (once, though not all of it may have become events: reconciles find what is missing)
+SELECT EXISTS (
+    SELECT FROM runs WHERE kind = 'backfill' AND (state = 'succeeded' OR (state = 'failed' AND error LIKE 'NotAllProjected:%'))
+);

@@ -4,6 +4,7 @@ Shapes (docs/shopify.md 4): a product, or a child with `__parentId` at its end; 
 """
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Literal
 
 import orjson
@@ -29,6 +30,7 @@ class Line:
     parent: int
     children: int | None  # variants of a product, levels of a variant
     media: int | None
+    updated_at: datetime | None = None  # of a product
 
 
 def read(line: bytes) -> Line:
@@ -45,7 +47,8 @@ def read(line: bytes) -> Line:
         kind = _KINDS.get((type_, parent_type)) or _medium(parent_type)
         match kind:
             case "product":
-                return Line(kind, id_, 0, _count(node["variantsCount"]), _count(node["mediaCount"]))
+                updated_at = datetime.fromisoformat(node["updatedAt"])
+                return Line(kind, id_, 0, _count(node["variantsCount"]), _count(node["mediaCount"]), updated_at)
             case "variant":
                 return Line(kind, id_, parent_id, _count(node["inventoryItem"]["locationsCount"]), None)
         return Line(kind, id_, parent_id, None, None)

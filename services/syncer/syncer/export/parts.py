@@ -34,6 +34,7 @@ class Part:
     handed_to: int
     handed: int
     refetched: int
+    too_large: list[int]
     found: int = 0
 
     @property

@@ -20,7 +20,7 @@ from syncer.export.parts import Part
 SQL = queries("syncer", "export/export.sql")
 
 CODES: dict[Kind, bytes] = {"product": b"p", "variant": b"v", "medium": b"m", "level": b"l"}
-COLUMNS = ("part", "kind", "id", "parent", "place", "children", "media", "line")
+COLUMNS = ("part", "kind", "id", "parent", "place", "children", "media", "line", "updated_at")
 ADDED_AT_ONCE = 2000  # products whose lines one statement adds up
 HANDED_AT_ONCE = 100  # products that are put together at once,
 HANDED_VARIANTS = 500  # or fewer, with this many variants: bounds what is in memory
@@ -133,4 +133,4 @@ def _record(part: int, place: int, line: bytes) -> tuple[object, ...]:
         read = lines.read(line)
     except ExportMalformed as error:
         raise ExportMalformed(f"byte {place}: {error}") from None
-    return (part, CODES[read.kind], read.id, read.parent, place, read.children, read.media, line)
+    return (part, CODES[read.kind], read.id, read.parent, place, read.children, read.media, line, read.updated_at)

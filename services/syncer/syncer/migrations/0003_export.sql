@@ -23,7 +23,8 @@ CREATE TABLE export_parts (
     levels     bigint NOT NULL DEFAULT 0,
     handed_to  bigint NOT NULL DEFAULT 0,         -- products up to this id were passed on
     handed     bigint NOT NULL DEFAULT 0,
-    refetched  bigint NOT NULL DEFAULT 0          -- of those, asked for one by one: their children did not add up
+    refetched  bigint NOT NULL DEFAULT 0,         -- of those, asked for one by one: their children did not add up
+    too_large  bigint[] NOT NULL DEFAULT '{}'     -- and those, by id, that are larger than a message may be
 );
 CREATE INDEX export_parts_by_run ON export_parts (run_id);
 
@@ -43,7 +44,8 @@ CREATE UNLOGGED TABLE export_lines (
     place    bigint NOT NULL,                     -- of the line in the result, in bytes: children keep their order
     children integer,                             -- how many must come: variants of a product, levels of a variant
     media    integer,
-    line     bytea NOT NULL
+    line     bytea NOT NULL,
+    updated_at timestamptz                        -- of a product
 );
 ALTER TABLE export_lines ALTER COLUMN line SET STORAGE EXTERNAL;  -- to compress what lives for minutes costs more than it saves
 CREATE INDEX export_lines_by_parent ON export_lines (part, kind, parent, id);

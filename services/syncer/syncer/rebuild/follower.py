@@ -22,7 +22,7 @@ from syncer.store import Store
 
 log = structlog.get_logger()
 
-CONSUMER = Consumer(CHANGES, "syncer-rebuild", "changes.>", batch=256, ack_wait=6.0, max_ack_pending=20_000)
+CONSUMER = Consumer(CHANGES, "syncer-rebuild", "changes.>", batch=256, ack_wait=20.0, max_ack_pending=20_000)
 FORGOTTEN_AFTER = (
     24 * 3600.0
 )  # seconds until the server drops a consumer that nobody reads: a rebuild that never went on

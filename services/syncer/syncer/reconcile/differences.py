@@ -92,7 +92,7 @@ def differences(before: Event | None, after: Event | None) -> list[Difference]:
 def judge(repair: Repair, difference: Difference) -> Judged:
     """Why ours was wrong there."""
     levels = repair.stock.get(difference.item_id) if difference.item_id is not None else None
-    if levels is not None:
+    if levels is not None and not _is_of_the_item(difference, *levels):
         known, seen = levels
         newer = known is None or seen.updated_at > known.updated_at
         cause: Cause = "missed" if newer else "tie"
@@ -108,6 +108,11 @@ def judge(repair: Repair, difference: Difference) -> Judged:
     if not repair.complete and (difference.ticket_id is not None or not newer):
         return Judged("truncated", known.updated_at, ours_at, seen.updated_at)
     return Judged("missed" if newer else "tie", seen.updated_at if newer else ours_at, ours_at, seen.updated_at)
+
+
+def _is_of_the_item(difference: Difference, known: SourceVersion | None, seen: SourceVersion) -> bool:
+    """Whether stock is tracked at all is told by the item, and with it the product: no level has changed."""
+    return None in (difference.ours, difference.theirs) and known is not None and known.updated_at == seen.updated_at
 
 
 def _of_ticket(ours: Ticket | None, theirs: Ticket | None) -> Iterator[Difference]:

@@ -10,9 +10,12 @@ from datetime import datetime
 import asyncpg
 
 from shared.postgres import queries, transaction
+from syncer.export.export import TRIES
 from syncer.reconcile.listing import Changed, Destroyed, Stocked
 
 SQL = queries("syncer", "reconcile/reconcile.sql")
+
+SOON = 5.0  # seconds
 
 
 class Doubts:
@@ -58,9 +61,11 @@ class Doubts:
     async def named(self, product_ids: Sequence[int]) -> int:
         return await self._doubt(SQL.doubt_named, list(dict.fromkeys(product_ids)))
 
-    async def count(self) -> int:
+    async def waited_for(self) -> int:
+        """But those whose reads failed again and again. What Shopify refused is tried again soon."""
         async with transaction(self._pool) as connection:
-            found: int = await connection.fetchval(SQL.count_doubts)
+            await connection.execute(SQL.hasten, TRIES, SOON)
+            found: int = await connection.fetchval(SQL.count_doubts, TRIES)
             return found
 
     async def drop(self) -> None:

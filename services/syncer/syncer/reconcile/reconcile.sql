@@ -1,10 +1,13 @@
+-- A backfill that could not make an event of everything has read everything all the same.
+
 -- name: compared_until  (up to when everything was compared or read; null: nothing was read yet)
 SELECT max(until) FROM (
     SELECT (report -> 'window' ->> 1)::timestamptz AS until FROM runs
     WHERE kind = 'reconcile' AND scope = 'window' AND state = 'succeeded'
     UNION ALL
-    SELECT started_at FROM runs
-    WHERE state = 'succeeded' AND (kind = 'backfill' OR (kind = 'reconcile' AND scope = 'whole'))
+    SELECT started_at FROM runs WHERE kind = 'reconcile' AND scope = 'whole' AND state = 'succeeded'
+    UNION ALL
+    SELECT started_at FROM runs WHERE kind = 'backfill' AND (state = 'succeeded' OR (state = 'failed' AND error LIKE 'NotAllProjected:%'))
 ) AS compared;
 
 -- What is about to be read for another reason is doubted only where something newer was missed: else its completion would be drift.
@@ -70,7 +73,17 @@ SET seen_at = greatest(r.seen_at, excluded.seen_at), asked_at = excluded.asked_a
 RETURNING id;
 
 -- name: count_doubts  (and what an export found to be edited while it read: that is read like anything else)
-SELECT count(*) FROM refetches WHERE resource = 'doubt' OR reason = 'reconcile';
+SELECT count(*) FROM refetches
+WHERE (resource = 'doubt' OR reason = 'reconcile') AND NOT (error IS NOT NULL AND attempts - (taken_until IS NOT NULL)::int >= $1);
+
+-- name: unread  (what failed again and again: nobody waits for it, but it goes on being tried)
+SELECT id FROM refetches WHERE (resource = 'doubt' OR reason = 'reconcile') AND error IS NOT NULL AND attempts - (taken_until IS NOT NULL)::int >= $1
+ORDER BY id LIMIT $2;
+
+-- name: hasten  (what Shopify refuses for good is tried rarely; while somebody waits for it, soon, until that is over)
+UPDATE refetches SET due_at = now() + make_interval(secs => $2)
+WHERE (resource = 'doubt' OR reason = 'reconcile') AND error IS NOT NULL AND attempts < $1 AND taken_until IS NULL
+  AND due_at > now() + interval '1 minute';
 
 -- name: drop_doubts  (everything is going to be read instead; but who reads everything has doubts, too)
 DELETE FROM refetches WHERE resource = 'doubt' AND NOT EXISTS (
@@ -102,7 +115,8 @@ WITH ended AS (
 ), open AS (
     SELECT count(*) > 0 AS any FROM runs WHERE kind = 'reconcile' AND state IN ('asked', 'running')
 ), backfilled AS (
-    SELECT min(finished_at) AS first, max(started_at) AS last FROM runs WHERE kind = 'backfill' AND state = 'succeeded'
+    SELECT min(finished_at) AS first, max(started_at) AS last FROM runs
+    WHERE kind = 'backfill' AND (state = 'succeeded' OR (state = 'failed' AND error LIKE 'NotAllProjected:%'))
 )
 SELECT b.first IS NOT NULL AND NOT o.any
            AND now() >= make_interval(secs => $1) + greatest(b.first, (SELECT finished_at FROM ended WHERE scope = 'window'))

@@ -6,6 +6,7 @@ import asyncpg
 
 from shared.postgres import queries, transaction
 from syncer import metrics
+from syncer.export.export import NAMED, TRIES
 from syncer.runs import Run
 
 SQL = queries("syncer", "reconcile/reconcile.sql")
@@ -19,10 +20,11 @@ class Reports:
         self._pool = pool
 
     async def of(self, run: Run, window: Sequence[str] | None, checked: int) -> Mapping[str, object]:
-        """`repaired` counts events, `drift` fields. A webhook that comes later still turns "missed" into "late"."""
+        """`repaired` counts events, `drift` fields; `unread` names products that can't be read. A webhook that comes later still turns "missed" into "late"."""
         async with transaction(self._pool) as connection:
             await connection.execute(SQL.prune_drift, KEPT, MOST)
             found = await connection.fetchrow(SQL.count_drift, run.id, run.started_at)
+            unread = [row["id"] for row in await connection.fetch(SQL.unread, TRIES, NAMED)]
         counts = dict(found or {})
         metrics.RECONCILE_REPAIRED.labels(run.scope).inc(counts["events"])
         return {
@@ -31,4 +33,5 @@ class Reports:
             "repaired": counts["events"],
             "drift": {cause: counts[cause] for cause in ("missed", "late", "truncated", "tie")},
             "deleted": counts["deleted"],
+            "unread": unread,
         }

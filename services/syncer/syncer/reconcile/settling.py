@@ -34,9 +34,9 @@ class Settling:
         self._wake = wake
 
     async def answered(self, run: Run) -> None:
-        """Raises ReadsPending, RunCancelled."""
+        """What fails again and again is left to later, and named in the report. Raises ReadsPending, RunCancelled."""
         self._wake()
-        expected = left = await self._doubts.count()
+        expected = left = await self._doubts.waited_for()
         clock = asyncio.get_running_loop().time
         moved_at = clock()
         while True:
@@ -46,7 +46,7 @@ class Settling:
             if clock() - moved_at > self._stalled:
                 raise ReadsPending(f"{left} products are still to be read")
             await asyncio.sleep(LOOK_AGAIN)
-            before, left = left, await self._doubts.count()
+            before, left = left, await self._doubts.waited_for()
             moved_at = clock() if left != before else moved_at
 
     async def projected(self, run: Run) -> None:

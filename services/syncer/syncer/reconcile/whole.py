@@ -23,6 +23,7 @@ log = structlog.get_logger()
 
 REASON = "reconcile"  # of what was edited while it was exported; webhooks are on their way, so its repair is no drift
 BATCH = 1_000  # doubts written at once
+NAMED = 20  # ids that the log names; the report names more
 
 
 def _now() -> datetime:
@@ -53,7 +54,7 @@ class WholeReconcile:
         self._now = now
 
     async def __call__(self, run: Run) -> Mapping[str, object]:
-        """Exports, publishes, reads what is doubted, reports.
+        """Exports, publishes, reads what is doubted, reports; also what was too large to be compared.
 
         Raises:
             ExportError: not everything could be read; nothing was taken for deleted.
@@ -61,13 +62,14 @@ class WholeReconcile:
         """
         ahead = await self._listing.ahead()
 
-        async def compare(products: Sequence[Seen]) -> None:
+        async def compare(products: Sequence[Seen]) -> Sequence[int] | None:
             now = self._now() + ahead
             settled = [seen for seen in products if settles_at(seen.node, self._grace) <= now]
             fresh = [seen.product_id for seen in products if settles_at(seen.node, self._grace) > now]
             await self._doubts.named(fresh)
-            await self._publish(settled)
+            too_large = await self._publish(settled)
             metrics.RECONCILE_CHECKED.labels("whole").inc(len(products))
+            return too_large
 
         counts = await self._export.read(run, Share.RECONCILE, compare, stage="comparing", reason=REASON)
         missing = await self._doubt_missing(run)
@@ -75,6 +77,8 @@ class WholeReconcile:
         await self._settling.projected(run)
         report = await self._reports.of(run, None, counts.products + missing)
         await self._export.forget(run)
+        if counts.too_large:
+            log.error("reconcile.too_large", run=run.id, products=len(counts.too_large), named=counts.too_large[:NAMED])
         return {**report, "export": counts.report()}
 
     async def _doubt_missing(self, run: Run) -> int:

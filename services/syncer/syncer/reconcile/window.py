@@ -1,8 +1,11 @@
 """Compare what changed in Shopify since the last time: list it cheaply, read what is doubted, report the repairs."""
 
+import asyncio
+import math
+import time
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 
 import structlog
@@ -20,6 +23,7 @@ from syncer.runs import Run, Runs
 log = structlog.get_logger()
 SQL = queries("syncer", "reconcile/reconcile.sql")
 
+WAIT_INTERVAL = 0.25  # seconds between two looks at the clock
 MANY = 2_000  # doubts, each a read of its own: beyond this, to read everything by one bulk operation is sooner done
 MAX_REMEMBERED = 5_000  # deletes whose time is kept for the report
 
@@ -94,11 +98,22 @@ class WindowReconcile:
 
     async def _window(self, run: Run) -> Window:
         now = await self._listing.now()
+        if run.asked_by == "operator":  # who asks has just seen something that is not as it should be
+            now = await self._old_enough(run, now)
         async with transaction(self._runs.pool) as connection:
             compared = await connection.fetchval(SQL.compared_until)
         window = windows.window(compared, now, self._margins, run.options)
         log.info("reconcile.window", run=run.id, window=window.as_json(), compared=compared and compared.isoformat())
         return window
+
+    async def _old_enough(self, run: Run, now: datetime) -> datetime:
+        """Wait until what was edited before it was asked for is in the window."""
+        began = time.monotonic()
+        wait = (run.asked_at + self._margins.grace + windows.SECOND - now).total_seconds()
+        while (waited := time.monotonic() - began) < min(wait, self._margins.grace.total_seconds() + 1):
+            await self._runs.progress(run, "waiting for webhooks under way", int(waited), math.ceil(wait))
+            await asyncio.sleep(WAIT_INTERVAL)
+        return now + timedelta(seconds=time.monotonic() - began)
 
     async def _count(self, run: Run, listed: Listed, checked: int, doubted: int) -> None:
         listed.checked += checked
