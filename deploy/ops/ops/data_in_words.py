@@ -1,5 +1,7 @@
 """What read-api's /v1/status says of the data, as rows that people read. Pure."""
 
+from collections.abc import Iterable
+from datetime import UTC, datetime
 from typing import Any
 
 from ops.spans import span
@@ -17,7 +19,7 @@ def rows(data: dict[str, Any]) -> list[tuple[str, str]]:
     said = [
         ("webhook to visible", _visible(data.get("change_to_visible_ms") or {})),
         *((name, _text(data.get(key))) for key, name in NAMES.items()),
-        ("whole shop read", _backfill(data.get("backfill"))),
+        ("whole shop read", _backfill(data.get("backfill"), data.get("runs") or [])),
         ("last reconciled", _reconciled(data.get("last_reconcile"))),
         ("drift in 24 hours", _drift(data.get("drift"))),
         ("going on now", "; ".join(run(each) for each in data.get("runs") or [])),
@@ -43,16 +45,28 @@ def _visible(figures: dict[str, Any]) -> str:
     return f"p50 {figures['p50']:.0f} ms, p99 {figures['p99']:.0f} ms"
 
 
-def _backfill(backfill: dict[str, Any] | None) -> str:
+def _backfill(backfill: dict[str, Any] | None, open_runs: Iterable[dict[str, Any]]) -> str:
     if not backfill:
         return ""
+    if backfill.get("failed"):
+        again = ", and tries again" if any(run.get("kind") == "backfill" for run in open_runs) else ""
+        error = backfill.get("error") or "see `understudy runs`"
+        return f"{_last_whole(backfill)}; the one of {_time(backfill['started_at'])} failed: {error}{again}"
     if backfill.get("finished_at"):
-        state = f"finished {backfill['finished_at']}"
-    elif backfill.get("failed"):
-        state = "failed"
+        state = f"finished {_time(backfill['finished_at'])}"
     else:
-        state = f"going on since {backfill.get('started_at')}"
+        state = f"going on since {_time(backfill['started_at'])}"
     return f"{backfill.get('products')} of {backfill.get('expected') or '?'} products, {state}"
+
+
+def _last_whole(backfill: dict[str, Any]) -> str:
+    last = backfill.get("last_succeeded_at")
+    return f"last read whole {_time(last)}" if last else "never read whole"
+
+
+def _time(told: str) -> str:
+    """RFC 3339, to the minute."""
+    return f"{datetime.fromisoformat(told).astimezone(UTC):%Y-%m-%d %H:%M} UTC"
 
 
 def _reconciled(reconcile: dict[str, Any] | None) -> str:

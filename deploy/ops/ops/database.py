@@ -9,7 +9,7 @@ from urllib.parse import urlsplit
 import asyncpg
 import orjson
 
-from ops.failures import ServerDown, SettingMissing, SettingWrong
+from ops.failures import Refused, ServerDown, SettingMissing, SettingWrong
 from shared.postgres import NotMigrated, PostgresUnavailable, answering
 from shared.settings import is_postgres
 
@@ -17,6 +17,13 @@ CONNECT_WITHIN = 3.0  # seconds
 ANSWER_WITHIN = 8.0  # seconds
 CLOSE_WITHIN = 2.0  # seconds
 DEFAULT_PORT = 5432
+
+# Somebody answered, and does not let us in: another password, user or database has to be named.
+REFUSALS = (
+    asyncpg.InvalidAuthorizationSpecificationError,  # a wrong password among them
+    asyncpg.InvalidCatalogNameError,
+    asyncpg.InsufficientPrivilegeError,
+)
 
 if TYPE_CHECKING:  # generic in the stubs only
     Row = asyncpg.Record
@@ -37,6 +44,7 @@ class Database:
 
         Raises:
             ServerDown: PostgreSQL does not answer; the next call tries again.
+            Refused: it does not let us in.
             NotMigrated: the tables are not those of this version, or the role may not do this.
         """
         connection = await self._connected()
@@ -74,6 +82,9 @@ class Database:
                     server_settings={"application_name": "understudy", "timezone": "UTC"},
                 )
         except (asyncpg.PostgresError, PostgresUnavailable) as error:
+            cause = error.__cause__ or error
+            if isinstance(cause, REFUSALS):
+                raise Refused(f"PostgreSQL at {_shown(self._dsn)} refused: {cause}") from error
             raise ServerDown(f"PostgreSQL does not answer at {_shown(self._dsn)}: {_reason(error)}") from error
         await connection.set_type_codec(
             "jsonb", schema="pg_catalog", encoder=lambda value: orjson.dumps(value).decode(), decoder=orjson.loads
@@ -84,7 +95,7 @@ class Database:
 
 @asynccontextmanager
 async def postgres(dsn: str | None) -> AsyncIterator[Database]:
-    """Raises SettingMissing, SettingWrong; what is asked of it raises ServerDown or NotMigrated."""
+    """Raises SettingMissing, SettingWrong; what is asked of it raises ServerDown, Refused, NotMigrated."""
     if not dsn:
         raise SettingMissing("POSTGRES_DSN is not set; `understudy up` prints its own as `postgres`")
     if not is_postgres(dsn):

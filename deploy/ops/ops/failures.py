@@ -41,6 +41,6 @@ def exit_code(error: Exception) -> Exit:
             return Exit.UNAVAILABLE
         case NotFound():
             return Exit.NOT_FOUND
-        case SettingWrong():
+        case SettingMissing() | SettingWrong():
             return Exit.USAGE
     return Exit.FAILED

@@ -6,7 +6,12 @@ from typing import Any
 from ops.spans import span
 
 STYLES = {"ok": "green", "repaired": "cyan", "warning": "yellow", "failed": "bold red"}
-COUNTED = ("products", "tickets", "levels", "operations", "refetched", "deleted")
+# What is counted, and the word for one of it.
+COUNTED = {
+    "products": "product", "tickets": "ticket", "levels": "level", "operations": "operation", "refetched": "refetched",
+    "deleted": "deleted", "events": "event", "equal": "equal", "changed": "changed",
+}  # fmt: skip
+PHASES = {"shopify": "Shopify", "download": "download"}  # that an operator can do something about; the rest is ours
 MEGABYTE = 1_000_000
 
 
@@ -17,7 +22,13 @@ def sentence(kind: str, report: Mapping[str, Any]) -> str:
             return _reconciled(report)
         case "doctor":
             return _examined(findings(report))
-    said = [f"{report[name]:,} {name}" for name in COUNTED if isinstance(report.get(name), int)]
+    said = [
+        f"{report[name]:,} {one if report[name] == 1 else name}"
+        for name, one in COUNTED.items()
+        if isinstance(report.get(name), int)
+    ]
+    if isinstance(locked := report.get("locked_ms"), int | float):
+        said.append(f"locked {locked:.0f} ms")
     if size := report.get("bytes"):
         said.append(f"{size / MEGABYTE:,.1f} MB")
     return ", ".join(said) + _phases(report.get("seconds"))
@@ -53,7 +64,8 @@ def _examined(found: Iterable[Mapping[str, Any]]) -> str:
 
 
 def _phases(seconds: Any) -> str:
-    """Of seconds by phase, `{"export": 8.1, "read": 4.2}`."""
-    if not isinstance(seconds, Mapping) or not seconds:
+    """Of seconds by phase, `{"shopify": 8.1, "download": 4.2}`: ` (Shopify 8.1 s, download 4.2 s)`."""
+    if not isinstance(seconds, Mapping):
         return ""
-    return " (" + ", ".join(f"{name} {span(value)}" for name, value in seconds.items()) + ")"
+    said = [f"{word} {span(seconds[name])}" for name, word in PHASES.items() if name in seconds]
+    return f" ({', '.join(said)})" if said else ""

@@ -112,13 +112,16 @@ SELECT
     (SELECT max(changed_at) FROM events) AS last_change_at,
     (SELECT count(*) FROM refetches) AS refetches_pending;
 
--- name: backfill  (the one that goes on, or else the last; `complete`: the whole shop was read once, by this one or before)
+-- name: backfill  (the one that goes on, or else the last; `complete`: the whole shop was read once, by this one or before;
+-- of the error only the name: its words may quote addresses, and everyone may ask)
 SELECT coalesce(started_at, asked_at) AS started_at,
        CASE WHEN state = 'succeeded' THEN finished_at END AS finished_at,
        done, expected, report,
        state <> 'succeeded' AND error IS NOT NULL AS failed,
-       EXISTS (SELECT FROM runs WHERE kind = 'backfill' AND state = 'succeeded') AS complete
-FROM runs WHERE kind = 'backfill' AND state <> 'cancelled' ORDER BY id DESC LIMIT 1;
+       CASE WHEN state <> 'succeeded' THEN split_part(error, ':', 1) END AS error,
+       succeeded.at AS last_succeeded_at, succeeded.at IS NOT NULL AS complete
+FROM runs, (SELECT max(finished_at) AS at FROM runs WHERE kind = 'backfill' AND state = 'succeeded') succeeded
+WHERE kind = 'backfill' AND state <> 'cancelled' ORDER BY id DESC LIMIT 1;
 
 -- name: last_reconcile
 SELECT scope, finished_at, extract(epoch FROM now() - finished_at)::float8 AS age_seconds, report

@@ -197,9 +197,11 @@ class Backfill(_Shape):
 
     started_at: datetime
     finished_at: datetime | None = Field(description="Null unless it succeeded.")
+    last_succeeded_at: datetime | None = Field(description="When the whole shop was last read to the end, by any.")
     products: int = Field(description="Read so far.")
     expected: int | None = Field(description="Shopify's own count.")
     failed: bool = Field(description="Its last attempt failed; what goes on in spite of it is among `runs`.")
+    error: str | None = Field(description="The name of what its last attempt failed of, as `ExportTruncated`.")
     complete: bool = Field(description="The whole shop was read once, by this one or an earlier one.")
 
 

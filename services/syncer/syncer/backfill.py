@@ -83,11 +83,8 @@ class Backfill:
             "paused": publisher.paused,
         }
         unread = await self._export.unread()
-        return (
-            counts.report()
-            | {"unread": unread}
-            | {"wall": {name: round(seconds, 3) for name, seconds in spent.items()}}
-        )
+        wall = {name: round(seconds, 3) for name, seconds in spent.items()}
+        return counts.report() | {"unread": unread, "wall": wall}
 
     async def _projected(self, run: Run, counts: Counts) -> None:
         """Until readers can see all that was published, and what had to be read one by one as well."""
@@ -108,10 +105,11 @@ class Backfill:
         except ExportLost:
             await self._export.forget(run)
             raise
+        unsaid = set(too_large)
         failures = {
             "products are larger than a message may be": too_large,
-            "products have no event": [each for each in unprojected.missing if each not in too_large],
-            "events are older than their products": [each for each in unprojected.behind if each not in too_large],
+            "products have no event": [each for each in unprojected.missing if each not in unsaid],
+            "events are older than their products": [each for each in unprojected.behind if each not in unsaid],
         }
         words = [f"{len(ids)} {what}: {list(ids[:NAMED])}" for what, ids in failures.items() if ids]
         log.info("backfill.compared", run=run.id, failures=words)

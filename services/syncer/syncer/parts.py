@@ -16,7 +16,7 @@ from shared.shopify import Share, ShopifyClient
 from shared.tags import Tags
 from shared.topology import SYNCER_CHANGES
 from syncer.announcer import Announcer
-from syncer.backfill import Backfill
+from syncer.backfill import Backfill, was_read_whole
 from syncer.backlog import Backlog
 from syncer.doctor.doctor import Doctor
 from syncer.doctor.registrar import Registrar
@@ -115,7 +115,7 @@ def _subscribe_then_read(registrar: Registrar, runs: Runs) -> Callable[[], Await
             await registrar.step()
         except Permanent as error:  # they may be somebody else's business; events must be readable all the same
             log.error("subscriptions.refused", error=str(error))  # noqa: TRY400 (its words say it all)
-        if await runs.last("backfill") is None:
+        if not await was_read_whole(runs.pool):
             await runs.ask("backfill", asked_by="start")
         return False
 

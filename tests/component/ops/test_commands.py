@@ -49,7 +49,7 @@ async def test_provisioning_twice_is_as_good_as_once(servers: Servers):
 
 async def test_a_setting_that_is_missing_is_named():
     said = await understudy("migrate", env={"POSTGRES_DSN": ""})
-    assert (said.code, said.err) == (1, "understudy: POSTGRES_DSN is not set; `understudy migrate` needs it\n")
+    assert (said.code, said.err) == (2, "understudy: POSTGRES_DSN is not set; `understudy migrate` needs it\n")
 
 
 @pytest.mark.parametrize("canary", ["canary7f3a#x", "1#canary7f3a", "canary7f3a[x"])
@@ -107,8 +107,10 @@ DATA = {
     "change_to_visible_ms": {"p50": 25.2, "p99": 84.9, "max": 90.0, "samples": 3},
     "events": 30,
     "backfill": {
-        "started_at": "a",
-        "finished_at": "b",
+        "started_at": "2026-11-22T01:39:00Z",
+        "finished_at": "2026-11-22T01:40:12Z",
+        "last_succeeded_at": "2026-11-22T01:40:12Z",
+        "error": None,
         "products": 33,
         "expected": 33,
         "failed": False,
@@ -133,13 +135,23 @@ async def test_status_is_well_when_all_is_and_speaks_in_words(servers: Servers):
     said = await status_of(servers, {"/v1/status": DATA})
     assert said.code == 0, said.out
     assert "p50 25 ms, p99 85 ms" in said.out
-    assert "33 of 33 products, finished b" in said.out
+    assert "33 of 33 products, finished 2026-11-22 01:40 UTC" in said.out
     assert "whole, 3 min 20 s ago: 1,200 checked, 3 repaired" in said.out
     assert "4 fields: 3 missed, 1 tie" in said.out
     assert "rebuild: reading 1,200 of 3,000" in said.out
     assert "1,850 points left" in said.out
     assert not {"{", "[", "None"} & set(said.out.split())
     assert "{" not in said.out
+
+
+async def test_a_backfill_that_failed_after_one_that_succeeded_is_told_with_both(servers: Servers):
+    failed = {"started_at": "2026-11-22T01:41:00Z", "finished_at": None, "failed": True, "error": "ExportTruncated"}
+    said = await status_of(servers, {"/v1/status": {**DATA, "backfill": {**DATA["backfill"], **failed}}})
+    words = "last read whole 2026-11-22 01:40 UTC; the one of 2026-11-22 01:41 UTC failed: ExportTruncated"
+    told = " ".join(said.out.split())
+    assert words in told
+    assert "tries again" not in told
+    assert "33 of 33" not in said.out
 
 
 async def test_services_that_are_ready_over_data_that_does_not_answer_are_not_well(servers: Servers):

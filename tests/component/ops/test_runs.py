@@ -200,9 +200,34 @@ async def test_a_window_of_ones_own_waits_for_another_that_is_open(syncer: Synce
     assert (future.code, future.err) == (2, "understudy: --since must be before --until, and before now\n")
 
 
+async def test_a_list_of_runs_names_an_error_and_leaves_its_words_to_the_run_itself(syncer: Syncer):
+    run_id = await syncer.open_run("backfill")
+    await syncer.end(
+        run_id, "failed", error="ExportTruncated: 3 products of 10 are missing between 42 and 8012346137653"
+    )
+    said = await understudy("runs", env={"POSTGRES_DSN": syncer.dsn, "COLUMNS": "80"})
+    lines = said.out.splitlines()
+    assert len(lines) == 3
+    assert lines[-1].rstrip().endswith(" ExportTruncated")
+    assert all(len(line) <= 80 for line in lines)
+    assert "3 products of 10 are missing" in (await syncer.command("runs", "follow", str(run_id))).err
+
+
+async def test_what_came_of_a_rebuild_and_a_backfill_is_said_in_an_operators_words(syncer: Syncer):
+    run_id = await syncer.open_run("rebuild")
+    await syncer.end(run_id, report={"events": 33, "equal": 32, "changed": 1, "locked_ms": 4.5})
+    said = await syncer.command("runs", "follow", str(run_id))
+    assert said.out.rstrip().endswith(": 33 events, 32 equal, 1 changed, locked 4 ms")
+    run_id = await syncer.open_run("backfill")
+    seconds = {"hand": 0.1, "stage": 0.1, "assemble": 0.1, "shopify": 8.1, "download": 4.2}
+    await syncer.end(run_id, report={"products": 33, "operations": 1, "seconds": seconds})
+    said = await syncer.command("runs", "follow", str(run_id))
+    assert said.out.rstrip().endswith(": 33 products, 1 operation (Shopify 8.1 s, download 4.2 s)")
+
+
 async def test_a_database_that_is_away_foreign_or_not_named_is_one_line(postgres_dsn: str):
     unnamed = await understudy("backfill", env={"POSTGRES_DSN": ""})
-    assert unnamed.code == 1
+    assert unnamed.code == 2
     assert unnamed.err.startswith("understudy: POSTGRES_DSN is not set")
     wrong = await understudy("drift", "--json", "--postgres", "postgresql://u:canary7f3a#x@127.0.0.1/db")
     assert (wrong.code, "canary7f3a" in wrong.err) == (2, False)
@@ -210,6 +235,9 @@ async def test_a_database_that_is_away_foreign_or_not_named_is_one_line(postgres
     assert away.code == 3
     assert away.err.startswith("understudy: PostgreSQL does not answer at 127.0.0.1:9: ")
     assert "canary7f3a" not in away.err
+    nowhere = await understudy("runs", "--postgres", f"{postgres_dsn.rpartition('/')[0]}/no_such_database")
+    assert (nowhere.code, "does not answer" in nowhere.err) == (1, False)
+    assert 'refused: database "no_such_database" does not exist' in nowhere.err
     foreign = await understudy("runs", env={"POSTGRES_DSN": postgres_dsn})
     assert (foreign.code, "run `understudy migrate`" in foreign.err) == (3, True)
 

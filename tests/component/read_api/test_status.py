@@ -101,6 +101,8 @@ async def test_a_backfill_is_finished_only_when_it_succeeded(
     assert (backfill["products"], backfill["failed"], backfill["complete"]) == (products, failed, complete)
     assert backfill["expected"] == (33 if products == 33 else 40)
     assert backfill["started_at"] is not None
+    assert backfill["error"] == ("BulkOperationFailed" if failed else None)
+    assert (backfill["last_succeeded_at"] is not None) == complete
 
 
 async def test_on_tables_of_the_release_before_it_says_what_it_can(serve, postgres_dsn: str):

@@ -21,7 +21,7 @@ from shared.tags import Tags, connect
 from shared.topology import SYNCER_CHANGES
 from syncer import backfill
 from syncer.announcer import Announcer
-from syncer.backfill import Backfill, ProjectorStalled, Publisher
+from syncer.backfill import Backfill, ProjectorStalled, Publisher, was_read_whole
 from syncer.backlog import Backlog
 from syncer.export import Export
 from syncer.handlers import Projector
@@ -54,9 +54,9 @@ class Line:
     def backlog(self) -> Backlog:
         return Backlog(self.bus.broker)
 
-    def work(self, export: Export | None = None) -> Backfill:
+    def work(self, export: Export | None = None, rules: Rules | None = None) -> Backfill:
         made = export or self.reading.export()
-        return Backfill(made, self.bus, self.backlog, Runs(self.pool), Rules(), SHOP)
+        return Backfill(made, self.bus, self.backlog, Runs(self.pool), rules or Rules(), SHOP)
 
     async def handle(self, messages: Sequence[Msg]) -> list[Exception | None]:
         self.heard += [message.subject for message in messages]
@@ -74,14 +74,21 @@ class Line:
         finally:
             await consuming.stop()
 
-    async def run(self) -> dict[str, Any]:
+    async def run(self, rules: Rules | None = None) -> dict[str, Any]:
         """Carry the run out once, and say how it stands."""
-        await Runner("backfill", self.pool, self.work()).step()
+        await Runner("backfill", self.pool, self.work(rules=rules)).step()
         return await self.row()
 
     async def row(self) -> dict[str, Any]:
-        [row] = await self.reading.rows("SELECT * FROM runs")
+        """Of the newest run."""
+        [row] = await self.reading.rows("SELECT * FROM runs ORDER BY id DESC LIMIT 1")
         return row
+
+    async def bury(self) -> int:
+        """From now on, what is said of one product can't be projected."""
+        product_id = min(await self.reading.truth())
+        self.poison = f"changes.product.{product_id}"
+        return product_id
 
 
 async def _nothing() -> bool:
@@ -164,13 +171,55 @@ async def test_a_projector_that_does_nothing_is_waited_for_only_so_long(
 
 
 async def test_a_product_that_never_became_an_event_fails_the_run_and_is_named(line: Line) -> None:
-    product_id = next(iter(await line.reading.truth()))
-    line.poison = f"changes.product.{product_id}"
+    product_id = await line.bury()
+    assert not await was_read_whole(line.pool)
     async with line.projecting():
         row = await line.run()
-    assert row["state"] == "failed"
-    assert row["error"].startswith("NotAllProjected: 1 products have no event")
-    assert str(product_id) in row["error"]
+    assert (row["state"], row["error"]) == ("failed", f"NotAllProjected: 1 products have no event: [{product_id}]")
+    assert await was_read_whole(line.pool)  # no need to read all of it at once again
+
+
+async def test_with_rules_only_what_they_name_must_become_an_event(line: Line) -> None:
+    product_id = await line.bury()
+    kinds = {number: each["product_type"] for number, each in (await line.reading.truth()).items()}
+    async with line.projecting():
+        row = await line.run(Rules(product_types=frozenset({kinds[product_id]})))
+        assert (row["state"], row["error"]) == ("failed", f"NotAllProjected: 1 products have no event: [{product_id}]")
+        await Runs(line.pool).ask("backfill", asked_by="operator")
+        row = await line.run(Rules(tags=frozenset({"no product's tag"})))
+    assert (row["state"], row["error"]) == ("succeeded", None)
+
+
+@pytest.mark.parametrize(
+    ("deleted", "words"), [(False, "events are older than their products"), (True, "products have no event")]
+)
+async def test_an_event_that_a_later_backfill_could_not_move_fails_it_and_is_named(
+    line: Line, deleted: bool, words: str
+) -> None:
+    async with line.projecting():
+        assert (await line.run())["state"] == "succeeded"
+        product_id = await line.bury()
+        older = "UPDATE events SET source_version[1] = source_version[1] - interval '1 hour' RETURNING id"
+        await line.reading.rows(older)
+        await line.reading.rows("UPDATE events SET deleted_at = now() WHERE $1 RETURNING id", deleted)
+        await Runs(line.pool).ask("backfill", asked_by="operator")
+        row = await line.run()
+    assert (row["state"], row["error"]) == ("failed", f"NotAllProjected: 1 {words}: [{product_id}]")
+
+
+async def test_what_no_message_can_hold_is_named_even_by_who_goes_on_after_it_was_found(
+    line: Line, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(backfill, "LARGEST", 10)
+    monkeypatch.setattr(Backfill, "_projected", _dying)
+    assert (await line.run())["state"] == "running"
+    monkeypatch.undo()
+    await line.reading.rows("UPDATE runs SET due_at = now() RETURNING id")
+    async with line.projecting():
+        row = await line.run()
+    products = len(await line.reading.truth())
+    assert row["error"].startswith(f"NotAllProjected: {products} products are larger than a message may be: [")
+    assert "no event" not in row["error"]
 
 
 async def test_it_waits_for_products_that_are_read_one_by_one(line: Line) -> None:
@@ -215,6 +264,10 @@ async def test_killed_again_and_again_it_ends_complete_and_no_revision_is_wasted
     assert {event["id"] for event in events} == (await line.reading.truth()).keys()
     assert {event["revision"] for event in events} == {1}
     assert line.reading.client.calls["bulk_operation_run"] == 1
+
+
+async def _dying(*_: Any) -> None:
+    raise ProjectorStalled
 
 
 def _more_than(before: int, line: Line, running: "asyncio.Task[Any]") -> Callable[[], bool]:

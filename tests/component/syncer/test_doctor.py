@@ -409,14 +409,32 @@ async def test_reads_that_keep_failing_are_said(practice: Open):
     assert (state, "ShopifyFaulted" in says) == ("warning", True)
 
 
-async def test_while_shopify_is_away_the_visit_is_put_off_not_failed(practice: Open):
+async def test_while_shopify_is_away_one_finding_says_so_and_all_else_is_judged(practice: Open):
     at = await practice()
     at.client._settings.__dict__["shopify_max_attempts"] = 1
     await at.control.turn(error_share=1.0)
-    run = await at.runs.ask("doctor", "check", asked_by="schedule")
-    await Runner("doctor", at.pool, at.doctor).step()
-    [row] = await at.rows("SELECT state, error FROM runs WHERE id = $1", run)
-    assert (row["state"], "ShopifyUnavailable" in row["error"]) == ("running", True)
+    found = await at.visit()
+    [(state, says, todo)] = found["shopify"]
+    assert (state, "ShopifyUnavailable" in says, todo is not None) == ("failed", True, True)
+    own = {"changes", "dead_letters", "refetches", "backfill", "drift", "clock_postgres"}
+    assert set(found) == own | {"shopify"}
+
+
+async def test_a_backfill_that_failed_after_one_that_succeeded_is_a_warning_that_names_it(practice: Open):
+    at = await practice()
+    await at.backfilled()
+    assert (await at.visit())["backfill"][0][0] == "ok"
+    await at.rows(
+        "INSERT INTO runs (kind, asked_by, state, error, started_at, finished_at) "
+        "VALUES ('backfill', 'operator', 'failed', 'ExportTruncated: 3 products are missing', now(), now())"
+    )
+    [(state, says, _)] = (await at.visit())["backfill"]
+    assert (state, "ExportTruncated: 3 products are missing" in says) == ("warning", True)
+
+
+async def test_the_scopes_that_the_readme_names_are_all_that_a_visit_wants(practice: Open):
+    at = await practice(simulator={"scopes": "read_products,read_inventory,read_locations"})
+    assert [state for state, *_ in (await at.visit())["scopes"]] == ["ok"]
 
 
 async def test_a_visit_that_nobody_knows_is_refused(practice: Open):
@@ -485,8 +503,8 @@ async def test_a_merchants_product_with_the_same_tag_is_no_canary(practice: Open
 
 async def test_an_app_that_may_not_write_has_no_canary(practice: Open):
     at = await practice(simulator={"scopes": "read_products,read_inventory,read_locations"})
-    [(state, says, _)] = (await at.visit("canary"))["canary"]
-    assert (state, "Access denied" in says) == ("failed", True)
+    [(state, says, todo)] = (await at.visit("canary"))["canary"]
+    assert (state, "Access denied" in says, "scope write_products" in str(todo)) == ("failed", True, True)
 
 
 def impatient(at: Practice) -> Canary:

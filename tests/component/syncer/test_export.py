@@ -1,7 +1,7 @@
 """Everything is read by bulk operations: whole, or with an error that says what is missing, and on from any stop."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack
 from dataclasses import replace
 from typing import Any
@@ -17,6 +17,7 @@ from shared.shopify import Answer
 from shared.shopify.errors import ShopifyUnavailable
 from shared.shopify.shares import Share
 from syncer import graphql_nodes
+from syncer.export import Seen
 from syncer.export.errors import (
     ExportExpired,
     ExportFailed,
@@ -124,12 +125,27 @@ async def test_what_is_forgotten_leaves_nothing(opened: Open) -> None:
 async def test_an_event_that_an_export_did_not_see_is_named(opened: Open) -> None:
     reading = await opened()
     await reading.read()
-    unseen = await reading.export().without_event(reading.run)
-    assert sorted(unseen) == sorted(reading.handed)
+    unprojected = await reading.export().unprojected(reading.run, Rules())
+    assert (unprojected.missing, unprojected.behind) == (sorted(reading.handed), [])
+    mugs = await reading.export().unprojected(reading.run, Rules(product_types=frozenset({"mug"})))
+    assert mugs.missing == []
     async with transaction(reading.pool) as connection:
         await connection.execute("TRUNCATE export_lines")  # as a crash of PostgreSQL does
     with pytest.raises(ExportLost):  # and not: every event is gone
         await reading.export().unseen(reading.run)
+
+
+async def test_what_is_too_large_to_be_handed_on_is_remembered_by_whoever_goes_on(opened: Open) -> None:
+    reading = await opened()
+    large = min(await reading.truth())
+
+    async def take(products: Sequence[Seen]) -> Sequence[int]:
+        await reading.take(products)
+        return [each.product_id for each in products if each.product_id == large]
+
+    counts = await reading.export().read(reading.run, Share.BACKFILL, take)
+    assert (list(counts.too_large), counts.report()["too_large"]) == ([large], [large])
+    assert list((await reading.read()).too_large) == [large]  # it was all handed on before
 
 
 # Shopify's side goes wrong
@@ -235,6 +251,13 @@ async def test_it_waits_while_others_use_all_operations_and_leaves_theirs_alone(
     running = asyncio.create_task(reading.read())
     await eventually(lambda: reading.client.calls["bulk_operation_run"] > 3)
     assert await reading.operations() == ["RUNNING"] * 5
+
+    async def says_so() -> bool:
+        async with transaction(reading.pool) as connection:
+            stage = await connection.fetchval("SELECT stage FROM runs")
+        return bool(stage == "waiting for other bulk operations")
+
+    await eventually(says_so)
     await reading.control.turn(bulk_seconds=0)
     await reading.client.client.execute("bulk_operation_cancel", {"id": foreign[0]})
     assert (await asyncio.wait_for(running, 15)).operations == 1
@@ -341,6 +364,8 @@ async def test_products_that_do_not_add_up_are_read_one_by_one_and_many_of_them_
     wanted = await reading.rows("SELECT id, reason FROM refetches")
     assert {(row["id"], row["reason"]) for row in wanted} == {(number, "export") for number in singles}
     assert await reading.export().still_wanted() == len(singles)
+    await reading.rows("UPDATE refetches SET attempts = 5, error = 'no' RETURNING id")
+    assert (await reading.export().still_wanted(), set(await reading.export().unread())) == (0, singles)
 
     def all_but_a_level(body: bytes) -> bytes:
         return body.replace(b'"locationsCount":{"count":1}', b'"locationsCount":{"count":2}').replace(

@@ -358,6 +358,22 @@ async def test_reconciles_are_asked_for_when_they_are_due_and_not_before(open_st
     assert await asked() == ["window", "whole"]
 
 
+async def test_a_backfill_that_could_not_project_everything_lets_reconciles_begin(open_stage):
+    stage = await open_stage()
+    schedule = Schedule(stage.pool, 300, 86_400)
+    failed = (
+        "UPDATE runs SET state = 'failed', error = $1, finished_at = finished_at - interval '6 minutes' RETURNING id"
+    )
+    await stage.backfill()
+    await stage.sql(failed, "ExportTruncated: products are missing")
+    await schedule.step()
+    assert await stage.sql("SELECT scope FROM runs WHERE kind = 'reconcile'") == []
+    await stage.sql(failed, "NotAllProjected: 1 products have no event: [7]")
+    await schedule.step()
+    assert await stage.sql("SELECT scope FROM runs WHERE kind = 'reconcile'") == [{"scope": "window"}]
+    assert (await stage.reconcile())["state"] == "succeeded"
+
+
 # Whole
 
 
@@ -396,6 +412,14 @@ async def test_a_whole_reconcile_of_what_is_equal_changes_nothing(open_stage):
     assert (report["repaired"], report["checked"]) == (0, 3)
     assert await stage.sql("SELECT id, revision FROM events ORDER BY id") == before
     assert await stage.drift() == []
+
+
+async def test_a_whole_reconcile_names_what_no_message_can_hold(open_stage, monkeypatch):
+    stage = await open_stage()
+    product = await stage.shop.create("Jazz", TICKETS)
+    await stage.backfill()
+    monkeypatch.setattr("syncer.backfill.LARGEST", 10)
+    assert (await stage.reconcile("whole"))["report"]["export"]["too_large"] == [product["id"]]
 
 
 async def test_what_was_created_while_everything_was_exported_is_not_deleted(open_stage):

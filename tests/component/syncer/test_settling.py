@@ -2,16 +2,20 @@
 
 import asyncio
 from dataclasses import dataclass
+from datetime import UTC, datetime
 from typing import Any
 
 import pytest
+from products import PRODUCT, Product, by_webhook
 from waiting import eventually
 
 from shared.postgres import transaction
 from syncer.reconcile import settling as module
 from syncer.reconcile.doubts import Doubts
+from syncer.reconcile.reports import Reports
 from syncer.reconcile.settling import ProjectionPending, ReadsPending, Settling
 from syncer.runs import Run, Runs
+from syncer.store import want
 
 STATE = "SELECT stage, done, expected FROM runs WHERE id = $1"
 
@@ -81,6 +85,41 @@ async def test_doubts_that_nobody_answers_end_the_wait(pool, settling, run, monk
     await Doubts(pool).named([1])
     with pytest.raises(ReadsPending, match="1 product"):
         await settling.answered(run)
+
+
+async def test_a_doubt_whose_reads_fail_again_and_again_holds_nobody_and_is_named(pool, books, settling, run):
+    await Doubts(pool).named([1, 2])
+    refused = (
+        "UPDATE refetches SET error = 'no', attempts = $2, due_at = now() + interval '300 s' WHERE id = $1 RETURNING id"
+    )
+    await books.rows(refused, 1, 5)
+    await books.rows(refused, 2, 1)
+    waiting = asyncio.create_task(settling.answered(run))
+    await eventually(lambda: _says(pool, run, ("reading", 0, 1)))
+    due = await books.rows("SELECT id FROM refetches WHERE due_at < now() + interval '10 s'")
+    assert [row["id"] for row in due] == [2], "what the run waits for is tried again soon"
+    await books.rows(refused, 2, 5)
+    await asyncio.wait_for(waiting, 5)
+    assert (await Reports(pool).of(run, None, 0))["unread"] == [1, 2]
+    assert await books.wanted() == {("doubt", 1): "reconcile", ("doubt", 2): "reconcile"}
+
+
+@pytest.mark.parametrize("claim", ["export", "reconcile", "rebuild"])
+async def test_a_read_that_a_run_waits_for_keeps_its_reason_whoever_asks_later(pool, books, claim):
+    async def ask(reason: str) -> None:
+        async with transaction(pool) as connection:
+            await want(connection, "product", PRODUCT, reason, datetime.now(UTC))
+
+    await ask("tie")
+    await books.rows("UPDATE refetches SET attempts = 9, error = 'no' RETURNING id")
+    await ask(claim)
+    assert await books.wanted() == {("product", PRODUCT): claim}
+    assert await books.rows("SELECT attempts FROM refetches") == [{"attempts": 0}], (
+        "what failed before counts for nothing"
+    )
+    await books.project(by_webhook(Product()))
+    await ask("tie")
+    assert await books.wanted() == {("product", PRODUCT): claim}
 
 
 async def test_changes_that_are_not_projected_end_the_wait(settling, run, line, monkeypatch):

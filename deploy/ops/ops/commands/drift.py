@@ -1,5 +1,6 @@
 """`understudy drift`: what reconciling found to differ from Shopify, and repaired."""
 
+from collections.abc import Sequence
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, Any
@@ -14,9 +15,11 @@ from ops.database import postgres as connected
 from ops.runs import SQL, Runs
 from ops.spans import moment
 
-MAX_VALUE = 32  # characters of a value that people are shown; so a line fits into 80
-WIDE = 140  # characters of a line from which on each figure has a column of its own
+MAX_VALUE, LEAST_VALUE = 32, 8  # characters of a value that people are shown, as far as there is room
+GAP = 2  # characters between columns
+WIDE = 110  # characters of a line from which on each figure has a column of its own
 WIDE_COLUMNS = ("event", "ticket", "field", "ours", "theirs", "since", "found", "cause")
+VALUES = ("ours", "theirs")
 NARROW_COLUMNS = ("event, ticket", "field, cause", "ours, theirs", "since, found")
 
 
@@ -57,10 +60,11 @@ def drift(
     if not found:
         output.line("No drift.")
         return
-    if output.console().width >= WIDE:
-        output.table("Drift", WIDE_COLUMNS, [_wide(row) for row in found])
+    width = output.console().width
+    if width >= WIDE:
+        output.table("Drift", WIDE_COLUMNS, _wide(found, width))
     else:
-        output.table("Drift", NARROW_COLUMNS, [_narrow(row) for row in found])
+        output.table("Drift", NARROW_COLUMNS, _narrow(found, width))
     if more:
         output.note(f"There are more: --limit {limit * 10}, or --json for programs.")
 
@@ -71,31 +75,50 @@ def _summary(row: Row) -> dict[str, Any]:
     return {**dict(row), **ids}
 
 
-def _wide(row: Row) -> list[Any]:
+def _wide(found: Sequence[Row], width: int) -> list[list[str]]:
+    """A line for each; the values share what the others leave them."""
+    others = [_others(row) for row in found]
+    headings = [name for name in WIDE_COLUMNS if name not in VALUES]
+    taken = sum(max(map(len, column)) + GAP for column in zip(headings, *others, strict=True)) + GAP
+    most = _most((width - taken) // len(VALUES))
     return [
-        row["event_id"],
-        row["ticket_id"],
-        row["field"],
-        shortened(row["ours"]),
-        shortened(row["theirs"]),
-        _when(row["since"]),
-        _when(row["found_at"]),
-        row["cause"],
+        [event, ticket, field, *(shortened(row[name], most) for name in VALUES), since, found_at, cause]
+        for row, (event, ticket, field, since, found_at, cause) in zip(found, others, strict=True)
     ]
 
 
-def _narrow(row: Row) -> list[Any]:
-    """The same in two lines."""
-    event, ticket, field, ours, theirs, since, found, cause = (str(value or "-") for value in _wide(row))
-    return [f"{event}\n{ticket}", f"{field}\n{cause}", f"{ours}\n{theirs}", f"{since}\n{found}"]
+def _narrow(found: Sequence[Row], width: int) -> list[list[str]]:
+    """The same in two lines, and a blank one in between."""
+    cells = [
+        (f"{event}\n{ticket}", f"{field}\n{cause}", f"{since}\n{found_at}")
+        for event, ticket, field, since, found_at, cause in map(_others, found)
+    ]
+    headings = [name for name in NARROW_COLUMNS if name != "ours, theirs"]
+    lines = [[line for cell in column for line in cell.split("\n")] for column in zip(headings, *cells, strict=True)]
+    most = _most(width - sum(max(map(len, column)) + GAP for column in lines) - len("theirs "))
+    table: list[list[str]] = []
+    for row, (ids, what, when) in zip(found, cells, strict=True):
+        values = f"ours   {shortened(row['ours'], most)}\ntheirs {shortened(row['theirs'], most)}"
+        table += [[ids, what, values, when], [""] * len(NARROW_COLUMNS)]
+    return table[:-1]
 
 
-def shortened(value: Any) -> str:
-    """A string as it is, anything else as JSON; one line of at most MAX_VALUE characters."""
+def _others(row: Row) -> tuple[str, str, str, str, str, str]:
+    """All but the values: event, ticket, field, since, found, cause."""
+    ids = (str(row["event_id"]), str(row["ticket_id"] or "-"))
+    return *ids, row["field"], _when(row["since"]), _when(row["found_at"]), row["cause"]
+
+
+def _most(room: int) -> int:
+    return max(LEAST_VALUE, min(MAX_VALUE, room))
+
+
+def shortened(value: Any, most: int) -> str:
+    """A string as it is, anything else as JSON; one line of at most so many characters."""
     text = value if isinstance(value, str) else orjson.dumps(value).decode()
     line = " ".join(text.split()) or '""'
-    return line if len(line) <= MAX_VALUE else line[: MAX_VALUE - 1] + "…"
+    return line if len(line) <= most else line[: most - 1] + "…"
 
 
-def _when(time: datetime | None) -> str | None:
-    return None if time is None else f"{time:%m-%d %H:%M:%S}"
+def _when(time: datetime | None) -> str:
+    return "-" if time is None else f"{time:%m-%d %H:%M:%S}"

@@ -47,7 +47,7 @@ def list_(
     if not found:
         output.line("No runs.")
         return
-    columns = ("id", "run", "asked by", "asked at", "state", "progress", "took", "error")
+    columns = ("id", "run", "asked by", "asked at", "state", "took", "progress, error")
     output.table("Runs", columns, [_row(run) for run in found])
 
 
@@ -79,7 +79,14 @@ def _row(run: Run) -> list[object]:
         run.asked_by,
         f"{run.asked_at:%m-%d %H:%M}",
         Text(run.state, style=STYLES.get(run.state, "")),
-        f"{stage(run)} {amount(run.done, run.expected)}" if run.state == "running" else None,
         None if run.started_at is None else span(run.seconds),
-        run.error,
+        _progress(run),
     ]
+
+
+def _progress(run: Run) -> str | None:
+    """Of an error only its name, so that a run is a line: `runs follow` and --json have its words."""
+    said = [f"{stage(run)} {amount(run.done, run.expected)}"] if run.state == "running" else []
+    if run.error:
+        said.append(run.error.partition(":")[0])
+    return "\n".join(said) or None

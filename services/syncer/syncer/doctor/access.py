@@ -2,16 +2,15 @@
 
 from collections.abc import Collection, Iterator
 
-from syncer.doctor.findings import Finding, failed, named, ok, warning
+from syncer.doctor.findings import Finding, failed, named, ok
 
 CHECK = "scopes"
 FOR_READING = ("read_products", "read_inventory", "read_locations")
-FOR_WRITING = ("write_products", "write_inventory", "write_publications")  # commands, and the canary
 ADVICE = "Add {scopes} to the Admin API scopes of the app, and install it again where Shopify asks for that."
 
 
 def findings(granted: Collection[str]) -> Iterator[Finding]:
-    """`granted` as Shopify spells them: read_products. Who may write may read."""
+    """`granted` as Shopify spells them: read_products. Who may write may read; nothing but the canary writes."""
     unreadable = [
         scope for scope in FOR_READING if scope not in granted and scope.replace("read", "write", 1) not in granted
     ]
@@ -20,6 +19,3 @@ def findings(granted: Collection[str]) -> Iterator[Finding]:
         yield failed(CHECK, says, ADVICE.format(scopes=named(unreadable)))
     else:
         yield ok(CHECK, f"The app may read what we read ({named(FOR_READING)}).")
-    if unwritable := [scope for scope in FOR_WRITING if scope not in granted]:
-        says = f"The app was not granted {named(unwritable)}: commands would be refused."
-        yield warning(CHECK, says, ADVICE.format(scopes=named(unwritable)))

@@ -17,7 +17,7 @@ import structlog
 from shared.errors import Permanent, UnderstudyError
 from shared.postgres import queries, transaction
 from shared.shopify import ShopifyClient
-from shared.shopify.errors import UserErrors
+from shared.shopify.errors import ShopifyRefused, UserErrors
 from syncer.doctor.findings import Finding, State, failed, how_many, ok, repaired
 from syncer.doctor.ledger import Ledger
 from syncer.doctor.traffic import Heard
@@ -78,7 +78,7 @@ class Canary:
         try:
             product_id = await self._create(title)
         except Permanent as error:
-            return [failed(CHECK, f"Shopify refuses to make a canary: {error}", "It takes the scope write_products.")]
+            return [failed(CHECK, f"Shopify refuses to make a canary: {error}", _advice(error))]
         try:
             await self._runs.progress(run, "made", 1, 3, cursor={"product_id": product_id})
             findings = await self._legs(run, product_id, title)
@@ -173,6 +173,12 @@ class Canary:
         """The attempt before may have died on its way."""
         if run.cursor and isinstance(product_id := run.cursor.get("product_id"), int):
             await self._delete(product_id)
+
+
+def _advice(error: Permanent) -> str:
+    if isinstance(error, ShopifyRefused) and error.code == "ACCESS_DENIED":
+        return "The canary alone writes to the shop: give the app the scope write_products for it, or do without."
+    return "Mend what Shopify names, and send it again."
 
 
 def _ours(node: dict[str, Any], before: datetime) -> bool:

@@ -5,6 +5,7 @@ import time
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
+from itertools import chain
 
 import asyncpg
 import structlog
@@ -17,7 +18,7 @@ from shared.topology import CHANGES
 from syncer import metrics
 from syncer.doctor import access, api_version, clocks, definitions, look, places, repairs, traffic
 from syncer.doctor.canary import Canary
-from syncer.doctor.findings import Finding, State, failed
+from syncer.doctor.findings import Finding, State, failed, named
 from syncer.doctor.ledger import Ledger
 from syncer.doctor.registrar import Registrar
 from syncer.doctor.shop import Shop
@@ -68,7 +69,7 @@ class Doctor:
         """The report: {"findings": [{"check", "state", "says", "todo"}]}.
 
         Raises:
-            Transient: Shopify is away as a whole, or has no points left. What it refuses is a finding.
+            Transient: of a canary only, which can't be sent while Shopify is away.
             UnknownScope, RunCancelled, PostgresUnavailable
         """
         if run.scope not in SCOPES:
@@ -78,16 +79,21 @@ class Doctor:
         return {"findings": [finding.spelled() for finding in findings]}
 
     async def _examine(self, run: Run) -> list[Finding]:
-        """All checks at once: Shopify takes seconds for each. What goes wrong in one hides none of the others."""
+        """All checks at once: Shopify takes seconds for each. What goes wrong in one hides none of the others.
+
+        While Shopify is away as a whole, one finding stands for all that asked it: who looks then has to hear the rest.
+        """
         shop = Shop(self._client, self._rules)
         checks = self._checks(shop)
         await self._runs.progress(run, "examining", 0, len(checks) + 1)
         examined = await asyncio.gather(*map(_examined, checks))
-        away = [error for check, (_, error) in zip(checks, examined, strict=True) if check.asks_shopify]
-        if all(isinstance(error, Transient) for error in away):
-            raise away[0]  # type: ignore[misc]  # none of them is None
+        errors = [error for check, (_, error) in zip(checks, examined, strict=True) if check.asks_shopify]
+        away = [error for error in errors if isinstance(error, Transient)]
+        if len(away) == len(errors):
+            heard = [found for check, (found, _) in zip(checks, examined, strict=True) if not check.asks_shopify]
+            return [_away(away), *chain.from_iterable(heard)]
         last, _ = await _examined(Check("clock_shopify", lambda: self._shopifys_clock(shop)))  # by all those answers
-        return [finding for findings, _ in examined for finding in findings] + last
+        return [*chain.from_iterable(findings for findings, _ in examined), *last]
 
     def _checks(self, shop: Shop) -> list[Check]:
         """In the order of the report."""
@@ -184,6 +190,16 @@ async def _examined(check: Check) -> tuple[list[Finding], Exception | None]:
         exc_info=unknown,
     )
     return findings, error
+
+
+def _away(errors: Iterable[Exception]) -> Finding:
+    """Instead of a finding for each check that Shopify did not answer."""
+    words = named(dict.fromkeys(f"{type(error).__name__}: {error}" for error in errors))
+    return failed(
+        "shopify",
+        f"Nothing that asks Shopify could be examined: {words}",
+        "Check SHOPIFY_ADMIN_URL and the way to Shopify, or wait until it is well; then run the doctor again.",
+    )
 
 
 def _not_examined(check: str, error: Exception) -> Finding:

@@ -65,7 +65,12 @@ class Ledger:
         last = await self._runs.last(kind, scope)
         async with transaction(self._pool) as connection:
             now = await connection.fetchrow(SQL.open_run, kind, scope)
-        return Course(None if last is None else last["finished_at"], None if now is None else _words(now))
+            failure = await connection.fetchrow(SQL.newest_failed, kind, scope)
+        ended_at = None if last is None else last["finished_at"]
+        under_way = None if now is None else _words(now)
+        if failure is None:
+            return Course(ended_at, under_way)
+        return Course(ended_at, under_way, failure["finished_at"], failure["error"])
 
     async def drift(self) -> tuple[dict[str, tuple[int, int]], int]:
         """By cause (fields, events) of the last day; and how many events there are."""

@@ -94,7 +94,7 @@ def _search(search: Search | None) -> str:
     since = f"What changed since {search.since:%Y-%m-%d %H:%M:%S} UTC"
     if search.run is None:
         return f"{since} may have been missed; a reconcile is asked for when the one that is under way has ended."
-    return f"{since} may have been missed; run {search.run} reconciles it."
+    return f"{since} may have been missed; run {search.run} reconciles it (`understudy runs follow {search.run}`)."
 
 
 def _left_alone(look: Look) -> Iterator[Finding]:

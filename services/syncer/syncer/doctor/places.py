@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from syncer.doctor.findings import Finding, failed, named, ok, warning
+from syncer.doctor.findings import Finding, failed, named, ok
 
 CHECK = "location"
 
@@ -21,19 +21,11 @@ class Place:
 
 
 def finding(told: int | None, places: Sequence[Place]) -> Finding:
-    """`told` is SHOPIFY_LOCATION_ID: where commands put stock. Reads add up all locations, and need none."""
+    """`told` is SHOPIFY_LOCATION_ID, where stock is put. Reads add up all locations, and need none."""
     active = [place for place in places if place.active]
     there = f"There is {named(active)}." if active else "The shop has no active location."
     if told is None:
-        if len(active) == 1:
-            return ok(CHECK, f"The shop has one active location, {active[0]}.")
-        if not active:
-            return failed(CHECK, there, "Activate a location in the shop's settings.")
-        return warning(
-            CHECK,
-            f"SHOPIFY_LOCATION_ID is not set, and the shop has several: {named(active)}.",
-            "Set SHOPIFY_LOCATION_ID to the one that commands shall put stock at.",
-        )
+        return ok(CHECK, f"SHOPIFY_LOCATION_ID is not set, and nothing needs it yet. {there}")
     advice = "Set SHOPIFY_LOCATION_ID to an active location."
     known = next((place for place in places if place.id == told), None)
     if known is None:

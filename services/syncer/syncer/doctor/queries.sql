@@ -25,6 +25,12 @@ SELECT count(*) FROM events WHERE NOT data_complete AND deleted_at IS NULL AND s
 SELECT state, stage, done, expected, error, started_at FROM runs
 WHERE kind = $1 AND scope = $2 AND state IN ('asked', 'running');
 
+-- name: newest_failed  (no row: the newest is open, or succeeded; one that was cancelled proves nothing)
+SELECT finished_at, error FROM (
+    SELECT state, finished_at, error FROM runs
+    WHERE kind = $1 AND scope = $2 AND state <> 'cancelled' ORDER BY id DESC LIMIT 1
+) newest WHERE state = 'failed';
+
 -- name: drift_of_a_day
 SELECT cause, count(*) AS fields, count(DISTINCT event_id) AS events
 FROM drift WHERE found_at > now() - interval '1 day' GROUP BY cause ORDER BY cause;

@@ -15,13 +15,21 @@ MISSED_FEW = 10  # events; so many may be missed in any shop
 
 @dataclass(frozen=True)
 class Course:
-    """How a kind of run stands. `open`: what is asked for or under way, in words."""
+    """How a kind of run stands. `open`: what is asked for or under way, in words. `failed_at` and `error` are those of
+    the newest one, if that failed.
+    """
 
     ended_at: datetime | None
     open: str | None
+    failed_at: datetime | None = None
+    error: str | None = None
 
 
 def of_backfill(course: Course) -> Finding:
+    if course.failed_at is not None:
+        last = f"last on {course.ended_at:%Y-%m-%d %H:%M} UTC" if course.ended_at else "never"
+        says = f"The shop was read whole {last}; the backfill that ended {course.failed_at:%Y-%m-%d %H:%M} UTC failed"
+        return warning("backfill", f"{says}: {course.error}", "Mend what it names, and run `understudy backfill`.")
     if course.ended_at is not None:
         return ok("backfill", f"The shop was read whole, last on {course.ended_at:%Y-%m-%d %H:%M} UTC.")
     if course.open:

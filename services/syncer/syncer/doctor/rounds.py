@@ -2,6 +2,7 @@
 
 from datetime import timedelta
 
+from syncer.backfill import was_read_whole
 from syncer.runs import Runs
 
 
@@ -16,7 +17,7 @@ class Rounds:
         """Ask if it is due; any number of replicas may. Never more to do."""
         last = await self._runs.last("doctor", "check")
         if last is None:
-            due = await self._runs.last("backfill") is not None
+            due = await was_read_whole(self._runs.pool)
         else:
             due = last["now"] - last["finished_at"] >= self._every
         if due:

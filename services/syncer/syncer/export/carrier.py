@@ -134,6 +134,7 @@ class Carrier:
             try:
                 return await self._started(part, await self._ask(part))
             except TooManyExports as error:
+                part.waits = True
                 log.info("export.waits", part=part.id, reason=str(error))
                 if time.monotonic() > deadline:
                     raise
@@ -158,7 +159,7 @@ class Carrier:
     async def _started(self, part: Part, operation: str) -> None:
         async with transaction(self._pool) as connection:
             await connection.execute(SQL.started, part.id, operation)
-        part.state, part.operation = "running", operation
+        part.state, part.operation, part.waits = "running", operation, False
         log.info("export.started", part=part.id, products=str(part.range), operation=operation)
 
     async def cancel_strays(self) -> None:

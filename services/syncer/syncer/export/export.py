@@ -78,7 +78,7 @@ class Counts:
 
 @dataclass(frozen=True)
 class Unprojected:
-    """Ids of what an export saw. `missing`: events without a row; `behind`: the living row is of an older product."""
+    """Ids of what an export saw. `missing`: events without a living row; `behind`: it is of an older product."""
 
     missing: list[int] = field(default_factory=list)
     behind: list[int] = field(default_factory=list)
@@ -121,8 +121,9 @@ class Export:
     ) -> Counts:
         """Hand every product to `on_products`, some at a time, never twice at once; then say what it was.
 
-        A call that returns means that these need not come again, and those it returns never will. A product that does not add up goes into `refetches`
-        with this `reason` instead. Call it again after any error but a `Permanent` one: it goes on where it stopped.
+        A call that returns means that these need not come again, and that those it returns never will. A product that
+        does not add up goes into `refetches` with this `reason` instead. Call it again after any error but a
+        `Permanent` one: it goes on where it stopped.
 
         Raises:
             ExportError: some range of products could not be read; nothing of that range was handed on.
@@ -160,13 +161,13 @@ class Export:
         return [row["id"] async for row in self._listed(run, SQL.unseen)]
 
     async def unprojected(self, run: Run, rules: Rules) -> Unprojected:
-        """What should be an event by `rules` and came to nothing, once all that was said is handled. Raises as `unseen`.
+        """What came to nothing, once all that was said is handled, of what `rules` name an event. Raises as `unseen`.
 
-        A change that came in since only makes a row newer; a deleted one may be older than what was seen.
+        A change that came in since only makes a row newer. A product that is no event any more leaves none behind.
         """
         found = Unprojected()
         async for row in self._listed(run, SQL.unprojected):
-            if not row["is_unknown"]:
+            if row["lives"]:
                 found.behind.append(row["id"])
             elif rules.names_event(orjson.loads(row["product_type"]) or "", orjson.loads(row["tags"]) or ()):
                 found.missing.append(row["id"])
@@ -264,6 +265,8 @@ class Export:
         while True:
             handed, found = (sum(getattr(part, name) for part in parts) for name in ("handed", "found"))
             now = (stage, handed) if handed else ("exporting", found)
+            if not found and any(part.waits for part in parts):
+                now = ("waiting for other bulk operations", 0)
             if now != said:
                 await self._runs.progress(run, *now, max(expected, now[1]))
                 said = now

@@ -143,13 +143,13 @@ WHERE e.deleted_at IS NULL AND e.id > $2 AND NOT EXISTS (
 )
 ORDER BY e.id LIMIT $3;
 
--- name: unprojected  (products that an export saw, and that have no row, or a living one which is older; what has none may be no event)
-SELECT l.id, e.id IS NULL AS is_unknown,
-       CASE WHEN e.id IS NULL THEN (convert_from(l.line, 'UTF8')::json -> 'productType')::text END AS product_type,
-       CASE WHEN e.id IS NULL THEN (convert_from(l.line, 'UTF8')::json -> 'tags')::text END AS tags
+-- name: unprojected  (products that an export saw, and that have no row, or an older one; what has no living one may be no event)
+SELECT l.id, e.id IS NOT NULL AND e.deleted_at IS NULL AS lives,
+       CASE WHEN e.id IS NULL OR e.deleted_at IS NOT NULL THEN (convert_from(l.line, 'UTF8')::json -> 'productType')::text END AS product_type,
+       CASE WHEN e.id IS NULL OR e.deleted_at IS NOT NULL THEN (convert_from(l.line, 'UTF8')::json -> 'tags')::text END AS tags
 FROM export_parts p JOIN export_lines l ON l.part = p.id AND l.kind = 'p' AND l.parent = 0
 LEFT JOIN events e ON e.id = l.id
-WHERE p.run_id = $1 AND l.id > $2 AND (e.id IS NULL OR (e.deleted_at IS NULL AND e.source_version[1] < l.updated_at))
+WHERE p.run_id = $1 AND l.id > $2 AND (e.id IS NULL OR e.source_version[1] < l.updated_at)
 ORDER BY l.id LIMIT $3;
 
 -- name: still_wanted  (what an export asked for one by one; but what fails again and again is not waited for)

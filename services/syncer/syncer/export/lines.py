@@ -30,7 +30,7 @@ class Line:
     parent: int
     children: int | None  # variants of a product, levels of a variant
     media: int | None
-    updated_at: datetime | None = None  # of a product
+    updated_at: datetime | None = None  # of a product; None: not said
 
 
 def read(line: bytes) -> Line:
@@ -47,7 +47,7 @@ def read(line: bytes) -> Line:
         kind = _KINDS.get((type_, parent_type)) or _medium(parent_type)
         match kind:
             case "product":
-                updated_at = datetime.fromisoformat(node["updatedAt"])
+                updated_at = _instant(node.get("updatedAt"))
                 return Line(kind, id_, 0, _count(node["variantsCount"]), _count(node["mediaCount"]), updated_at)
             case "variant":
                 return Line(kind, id_, parent_id, _count(node["inventoryItem"]["locationsCount"]), None)
@@ -70,6 +70,10 @@ def _medium(parent_type: str) -> Kind:
     if parent_type != "Product":
         raise ValueError("no line of this export")
     return "medium"
+
+
+def _instant(text: Any) -> datetime | None:
+    return None if text is None else datetime.fromisoformat(text)
 
 
 def _count(count: Any) -> int | None:

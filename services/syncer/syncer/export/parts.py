@@ -1,6 +1,6 @@
 """What is known of one part of an export: a row of `export_parts`. Pure."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Literal
 
@@ -34,8 +34,9 @@ class Part:
     handed_to: int
     handed: int
     refetched: int
-    too_large: list[int]
+    too_large: list[int] = field(default_factory=list)
     found: int = 0
+    waits: bool = False  # other operations leave no room for ours
 
     @property
     def range(self) -> Range:

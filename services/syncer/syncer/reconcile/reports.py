@@ -20,7 +20,10 @@ class Reports:
         self._pool = pool
 
     async def of(self, run: Run, window: Sequence[str] | None, checked: int) -> Mapping[str, object]:
-        """`repaired` counts events, `drift` fields; `unread` names products that can't be read. A webhook that comes later still turns "missed" into "late"."""
+        """`repaired` counts events, `drift` fields; `unread` names products that can't be read.
+
+        A webhook that comes later still turns "missed" into "late".
+        """
         async with transaction(self._pool) as connection:
             await connection.execute(SQL.prune_drift, KEPT, MOST)
             found = await connection.fetchrow(SQL.count_drift, run.id, run.started_at)
