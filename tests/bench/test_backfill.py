@@ -47,7 +47,7 @@ WITHIN = 900.0  # seconds, on a machine that does other things as well
 BUSY = 4.0  # load at which seconds say more of others: our own processes and the simulated Shopify make some 3
 PAGE, PAGES = 50, 3  # products of one page of the peer's, and pages that are measured
 POINTS = 100.0  # a second: Shopify's standard plan (docs/shopify.md 2.1)
-MOVED, EDIT_INTERVAL = 100, 0.1  # products that are edited meanwhile; seconds between two edits
+MOVED, EDIT_INTERVAL = 100, 0.2  # products that are edited meanwhile; seconds between two edits
 TOKEN, SECRET = "shpat_of_the_bench", "secret-of-the-bench"
 
 
@@ -131,6 +131,7 @@ async def test_everything_is_read_and_readable(tmp_path: Path) -> None:
 
 async def measured(system: System, shopify: Shop) -> None:
     before = cpu(shopify.process)
+    edits = asyncio.create_task(edited(shopify))
     await asyncio.to_thread(system.start, Stopping(), lambda _: None)
     dsn = system.addresses.postgres_dsn
 
@@ -139,7 +140,6 @@ async def measured(system: System, shopify: Shop) -> None:
         assert run.get("state") in ("succeeded", "failed"), run
         return run
 
-    edits = asyncio.create_task(edited(shopify))
     run: dict[str, Any] = await eventually(ended, WITHIN)
     edits.cancel()
     assert run["state"] == "succeeded", run["error"]

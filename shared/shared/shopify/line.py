@@ -20,9 +20,10 @@ from shared.shopify.till import Ask, Granted, Later, Never, Reservation, Till
 
 MAX_WAITING = 10_000  # callers in line; one more is turned away
 RETRY_WHEN_CROWDED = 5.0  # seconds
-# Seconds that a share waits at most while those above it take all points; then one of its requests goes before them. So
-# a backfill, which needs hardly any, ends though every sale asks for a refetch.
-PATIENCE = 2.0
+# Seconds for each point of a request that a share waits, within these bounds, while those above it take all points;
+# then that request goes before them: some ten points a second for each share. So a backfill, which needs hardly any,
+# ends though every sale asks for a refetch.
+PATIENCE, SHORTEST_WAIT, LONGEST_WAIT = 0.1, 0.2, 4.0
 SLOTS = 20  # requests under way from one process
 
 log = structlog.get_logger(__name__)
@@ -127,7 +128,8 @@ class Line:
         """The highest share's, unless another has waited for it too long."""
         heads = [line[0] for line in self._shares.values() if line]
         for waiter in heads:
-            if time.monotonic() - max(waiter.since, self._served[waiter.ask.share]) > PATIENCE:
+            patience = min(max(SHORTEST_WAIT, waiter.ask.cost * PATIENCE), LONGEST_WAIT)
+            if time.monotonic() - max(waiter.since, self._served[waiter.ask.share]) > patience:
                 waiter.ask.hasten()
         return min(heads, key=lambda waiter: (waiter.ask.rank, waiter.since), default=None)
 
@@ -144,7 +146,12 @@ class Line:
             finally:
                 self._asking = None
             if (pause := self._answer(waiter, outcome)) > 0:
-                await self._news_within(min(pause, PATIENCE))
+                await self._news_within(min(pause, self._look_again()))
+
+    def _look_again(self) -> float:
+        """Seconds until somebody else may have become the front."""
+        shares = sum(bool(line) for line in self._shares.values())
+        return SHORTEST_WAIT if shares > 1 else LONGEST_WAIT
 
     def _answer(self, waiter: _Waiter, outcome: Granted | Later | Never) -> float:
         """Seconds until it is worth asking again."""

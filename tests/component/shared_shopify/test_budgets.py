@@ -263,9 +263,8 @@ async def test_a_redis_that_refuses_the_connection_is_done_without_at_once():
     await client.aclose()
 
 
-async def test_a_share_that_others_crowd_out_has_its_turn_now_and_then(kind, monkeypatch):
+async def test_a_share_that_others_crowd_out_has_its_turn_now_and_then(kind):
     """Refetches take all that flows in, for minutes; the one call of a backfill is answered all the same."""
-    monkeypatch.setattr("shared.shopify.line.PATIENCE", 0.2)
     budget = await kind(rate=200).start()
 
     async def refetch():
