@@ -1,5 +1,6 @@
 """What NATS says of a stream and its consumers: how far they are, what they hold. For those who look after the bus."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
@@ -10,12 +11,13 @@ import nats.js.errors
 from faststream.exceptions import IncorrectState
 from faststream.nats import NatsBroker
 from nats.js import JetStreamContext
-from nats.js.api import AckPolicy, ConsumerConfig, DeliverPolicy
+from nats.js.api import AckPolicy, ConsumerConfig, ConsumerInfo, DeliverPolicy
 
 from shared.bus import ANSWER_TIMEOUT, BusUnavailable
 from shared.contracts import Contract, parse
 from shared.topology import Consumer, Stream
 
+WITHIN = 10.0  # seconds for one question; each of the calls that it takes has 5 of the client's own
 INACTIVE = 10.0  # seconds until the server forgets a reader of ours that died
 
 
@@ -36,11 +38,10 @@ async def standing(broker: NatsBroker, consumer: Consumer) -> Standing:
     Raises:
         BusUnavailable
     """
-    async with _jetstream(broker) as jetstream:
+    async with asking(broker) as jetstream:
         info = await jetstream.consumer_info(consumer.stream.name, consumer.durable)
         pending, unanswered = info.num_pending or 0, info.num_ack_pending or 0
-        floor = info.ack_floor.stream_seq if info.ack_floor else 0
-        oldest = await _stored_at(jetstream, consumer.stream, floor + 1) if pending + unanswered else None
+        oldest = await _stored_at(jetstream, consumer.stream, settled_up_to(info) + 1) if behind(info) else None
         return Standing(pending, unanswered, oldest)
 
 
@@ -50,7 +51,7 @@ async def count(broker: NatsBroker, stream: Stream) -> int:
     Raises:
         BusUnavailable
     """
-    async with _jetstream(broker) as jetstream:
+    async with asking(broker) as jetstream:
         return (await jetstream.stream_info(stream.name)).state.messages
 
 
@@ -61,7 +62,7 @@ async def last(broker: NatsBroker, stream: Stream, subject: str) -> Contract | N
         BusUnavailable
         UnknownContract: it is none of ours.
     """
-    async with _jetstream(broker) as jetstream:
+    async with asking(broker) as jetstream:
         try:
             message = await jetstream.get_last_msg(stream.name, subject)
         except nats.js.errors.NotFoundError:
@@ -84,7 +85,7 @@ async def since(broker: NatsBroker, stream: Stream, subject: str, at: datetime, 
         mem_storage=True,
         inactive_threshold=INACTIVE,
     )
-    async with _jetstream(broker) as jetstream:
+    async with asking(broker) as jetstream:
         reader = await jetstream.pull_subscribe(subject, stream=stream.name, config=config)
         try:
             there = (await reader.consumer_info()).num_pending or 0
@@ -94,10 +95,27 @@ async def since(broker: NatsBroker, stream: Stream, subject: str, at: datetime, 
     return [parse(message.headers, b"") for message in messages]
 
 
+def behind(info: ConsumerInfo, target: int | None = None) -> int:
+    """How many messages a consumer has not settled; of those up to the sequence number `target`, at most."""
+    unsettled = (info.num_pending or 0) + (info.num_ack_pending or 0)
+    return unsettled if target is None else min(unsettled, max(0, target - settled_up_to(info)))
+
+
+def settled_up_to(info: ConsumerInfo) -> int:
+    """The sequence number up to which everything is settled; 0: nothing is."""
+    return info.ack_floor.stream_seq if info.ack_floor else 0
+
+
 @asynccontextmanager
-async def _jetstream(broker: NatsBroker) -> AsyncIterator[JetStreamContext]:
+async def asking(broker: NatsBroker, within: float = WITHIN) -> AsyncIterator[JetStreamContext]:
+    """Ask the server; all of the block within so many seconds.
+
+    Raises:
+        BusUnavailable: it does not answer, or has no such stream or consumer.
+    """
     try:
-        yield broker.connection.jetstream()
+        async with asyncio.timeout(within):
+            yield broker.connection.jetstream()
     except IncorrectState as error:
         raise BusUnavailable("not connected to NATS yet") from error
     except nats.js.errors.NotFoundError as error:

@@ -2,17 +2,16 @@
 
 import asyncio
 from collections.abc import AsyncIterator, Sequence
-from contextlib import asynccontextmanager
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
 
-import nats.errors
 import nats.js.errors
 import structlog
-from faststream.exceptions import IncorrectState
 from nats.aio.msg import Msg
 from nats.js import JetStreamContext
 from nats.js.api import ConsumerInfo, DeliverPolicy
 
-from shared.bus import Bus, BusUnavailable
+from shared import bus_state
+from shared.bus import Bus
 from shared.consuming import Consuming
 from shared.contracts import Change, UnknownContract, parse
 from shared.errors import Permanent, Transient
@@ -88,12 +87,12 @@ class Post:
         """From now on nothing is missed. Raises BusUnavailable."""
         await self.delete()
         config = CONSUMER.config().evolve(deliver_policy=DeliverPolicy.NEW, inactive_threshold=FORGOTTEN_AFTER)
-        async with self._jetstream() as jetstream:
+        async with self._asking() as jetstream:
             await jetstream.add_consumer(CHANGES.name, config, timeout=TIMEOUT)
 
     async def delete(self) -> None:
         """Raises BusUnavailable."""
-        async with self._jetstream() as jetstream:
+        async with self._asking() as jetstream:
             try:
                 await jetstream.delete_consumer(CHANGES.name, CONSUMER.durable)
             except nats.js.errors.NotFoundError:
@@ -101,7 +100,7 @@ class Post:
 
     async def last(self) -> int:
         """The sequence number of the newest change. Raises BusUnavailable."""
-        async with self._jetstream() as jetstream:
+        async with self._asking() as jetstream:
             return (await jetstream.stream_info(CHANGES.name)).state.last_seq
 
     async def behind(self, target: int | None = None) -> int:
@@ -112,26 +111,18 @@ class Post:
             BusUnavailable
         """
         info, first = await self._look()
-        unsettled = (info.num_pending or 0) + (info.num_ack_pending or 0)
-        floor = info.ack_floor.stream_seq if info.ack_floor else 0
-        if unsettled and floor and floor + 1 < first:
+        floor = bus_state.settled_up_to(info)
+        if bus_state.behind(info) and floor and floor + 1 < first:
             raise ShadowLost("CHANGES has dropped changes that were not in the new tables yet")
-        return unsettled if target is None else min(unsettled, max(0, target - floor))
+        return bus_state.behind(info, target)
 
     async def _look(self) -> tuple[ConsumerInfo, int]:
-        async with self._jetstream() as jetstream:
+        async with self._asking() as jetstream:
             try:
                 info = await jetstream.consumer_info(CHANGES.name, CONSUMER.durable)
             except nats.js.errors.NotFoundError as error:
                 raise ShadowLost(f"the consumer {CONSUMER.durable} is gone") from error
             return info, (await jetstream.stream_info(CHANGES.name)).state.first_seq
 
-    @asynccontextmanager
-    async def _jetstream(self) -> AsyncIterator[JetStreamContext]:
-        try:
-            async with asyncio.timeout(TIMEOUT):
-                yield self._bus.broker.connection.jetstream()
-        except IncorrectState as error:
-            raise BusUnavailable("not connected to NATS yet") from error
-        except (nats.errors.Error, nats.js.errors.Error, TimeoutError, OSError) as error:
-            raise BusUnavailable(f"NATS does not answer: {error!r}") from error
+    def _asking(self) -> AbstractAsyncContextManager[JetStreamContext]:
+        return bus_state.asking(self._bus.broker, TIMEOUT)
