@@ -43,6 +43,8 @@ COMPOSE = {
     "WEBHOOK_INGEST_PORT": "Where webhook-ingest is.",
     "SHOPIFY_PORT": "Where the simulated Shopify is (profile demo).",
     "DEMO_EVENTS": "Size of its shop.",
+    "EDGE_PORT": "Where the CDN of one's own is (profile edge).",
+    "EDGE_MEMORY": "Memory of its cache.",
     "REDIS_MAXMEMORY": "Memory of the cache.",
 }
 VARIABLE = re.compile(r"\$\{(\w+):?-([^}]*)\}")

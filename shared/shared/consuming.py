@@ -47,7 +47,7 @@ SILENCE = 5.0  # seconds without one: the request is lost, with its server or it
 LOOK = 0.25  # seconds between looks whether the connection was lost, or the buffer has room again
 PAUSE = 0.5  # seconds after a request that was refused
 AS_ASKED = ("Batch Completed", "Message Size Exceeds MaxBytes")  # with status 409, as refusals have
-KEEP = 5.0  # seconds between notices that we still hold a message; well within every ack_wait
+KEEP = 1.5  # seconds between notices that we still hold a message; at least three fit into every ack_wait
 STOP_TIMEOUT = 3.0  # seconds for batches under way when we stop; what is not done is redelivered
 
 Handle = Callable[[Sequence[Msg]], Awaitable[Sequence[Exception | None]]]
@@ -252,13 +252,16 @@ class Consuming:
 
     async def _keep(self) -> None:
         """Say of every message that waits here or is being handled that we still have it: nobody else shall get it."""
+        before: set[int] = set()  # here at the last look: what is settled within a moment needs no notice
         while True:
             await asyncio.sleep(KEEP)
-            for message in (*self._buffer, *chain.from_iterable(self._in_hand.values())):
+            held = {id(each): each for each in (*self._buffer, *chain.from_iterable(self._in_hand.values()))}
+            for message in [held[each] for each in held.keys() & before]:
                 if message.is_acked:
                     continue  # one that was sent back would have its delay made an `ack_wait`
                 with contextlib.suppress(nats.errors.Error, OSError):  # then it is redelivered, which costs nothing
                     await message.in_progress()
+            before = set(held)
 
     async def _work(self, number: int) -> None:
         while True:

@@ -27,7 +27,7 @@ FIRST_DELAY = 0.25  # seconds before the second attempt; doubles
 MAX_DELAY = 30.0  # seconds
 OCCUPIED_DELAY = 0.02  # seconds, about one transaction of whoever is at it; doubles, up to `MAX_OCCUPIED_DELAY`
 MAX_OCCUPIED_DELAY = 0.32  # seconds
-HANDLER_DEADLINE = 15.0  # seconds; ends before the consumer's ack_wait, so that no message is handled twice at once
+HANDLER_DEADLINE = 15.0  # seconds for one batch; meanwhile `consuming` says that we still have it
 MAX_REMEMBERED = 50_000  # messages whose failures are counted; as many as may be pending, and more
 MAX_REASON = 1024  # characters of an error kept in a header
 

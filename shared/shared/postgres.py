@@ -80,11 +80,17 @@ async def answering() -> AsyncIterator[None]:
 
 
 async def connect(
-    settings: PostgresSettings, service: str, role: str | None = None, search_path: str | None = None
+    settings: PostgresSettings,
+    service: str,
+    role: str | None = None,
+    search_path: str | None = None,
+    *,
+    reset: bool = True,
 ) -> "asyncpg.Pool[asyncpg.Record]":
     """A pool of connections in UTC, JSON as Python values. With `role`, every connection has only that role's rights.
 
-    `search_path`: the schemas in which names without one are looked up, in order; `public` without it.
+    `search_path`: the schemas in which names without one are looked up, in order; `public` without it. `reset`: undo
+    after each use what a session may keep (locks, settings, cursors); who only SELECTs keeps nothing, and saves a trip.
 
     Raises:
         PostgresUnavailable: nobody answers there.
@@ -103,6 +109,7 @@ async def connect(
             command_timeout=COMMAND_TIMEOUT,
             server_settings=server_settings,
             init=_use_orjson,
+            reset=None if reset else _nothing,
         )
 
 
@@ -137,6 +144,10 @@ async def _acquired(pool: "asyncpg.Pool[asyncpg.Record]") -> AsyncIterator[Conne
         yield connection
     finally:
         await pool.release(connection, timeout=ACQUIRE_TIMEOUT)
+
+
+async def _nothing(_connection: "asyncpg.Connection[Any]") -> None:
+    """There is nothing to undo."""
 
 
 async def _use_orjson(connection: "asyncpg.Connection[Any]") -> None:

@@ -91,7 +91,10 @@ class ServiceSettings(Settings):
     host: str = Field("127.0.0.1", description="Address to listen on; 0.0.0.0 in a container.")
     port: int = Field(8000, ge=0, le=65535, description="Port to listen on.")
     metrics_port: int | None = Field(None, description="Serve /livez, /readyz and /metrics on this port only.")
-    workers: int = Field(1, ge=1, le=64, description="Server processes.")
+    workers: int = Field(1, ge=1, le=64, description="Server processes that share the port.")
+    max_connections: int = Field(
+        16_384, ge=1, description="Connections that one of them holds; idle ones and streams count, more must wait."
+    )
     log_format: Literal["json", "console"] = Field("json", description="One JSON object a line, or for people.")
     log_level: Literal["debug", "info", "warning", "error"] = Field("info", description="Lowest level logged.")
     otel_exporter_otlp_endpoint: str | None = Field(None, description="OTLP/HTTP collector; unset: no traces leave.")

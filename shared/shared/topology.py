@@ -5,6 +5,7 @@ CHANGES        changes.product.{id}          ->  syncer (durable, shared by its 
                changes.inventory_item.{item}
                changes.shop.{topic}
 PROJECTIONS    projections.event.{id}        ->  each read-api process (ephemeral, ordered)
+                                                 purger (durable; one replica of the syncer at a time)
 DEAD_LETTERS   dead.{consumer}.{subject}     ->  `understudy dead`
 """
 
@@ -89,8 +90,11 @@ PROJECTIONS = Stream("PROJECTIONS", ("projections.>",), max_age=timedelta(hours=
 DEAD_LETTERS = Stream("DEAD_LETTERS", ("dead.>",), max_age=timedelta(days=30), max_bytes=1024 * MEBIBYTE)
 STREAMS = (CHANGES, PROJECTIONS, DEAD_LETTERS)
 
-SYNCER_CHANGES = Consumer(CHANGES, "syncer", "changes.>", batch=1024, ack_wait=20.0, max_ack_pending=20_000)
-CONSUMERS = (SYNCER_CHANGES,)
+# `ack_wait` is what a killed syncer's messages wait; what is held longer is said to be (`consuming.KEEP`).
+SYNCER_CHANGES = Consumer(CHANGES, "syncer", "changes.>", batch=1024, ack_wait=6.0, max_ack_pending=20_000)
+# What the purger has not acknowledged is what it owes the CDN: a few thousand tags, each borne by one message.
+PURGER = Consumer(PROJECTIONS, "purger", "projections.>", batch=512, ack_wait=20.0, max_ack_pending=10_000)
+CONSUMERS = (SYNCER_CHANGES, PURGER)
 
 
 def address(message: Contract) -> tuple[Stream, str]:

@@ -20,7 +20,7 @@ VICTIMS = ("webhook_ingest", "syncer", "nats")
 DEAD_FOR = 0.7  # seconds at most
 FIRST_PAUSE, LONGEST_PAUSE = 0.05, 0.5  # seconds before a refused webhook is sent again
 SENT_WITHIN = 60.0  # seconds
-PROJECTED_WITHIN = 60.0  # seconds after the last restart; NATS redelivers what a dead syncer held after 20
+PROJECTED_WITHIN = 60.0  # seconds after the last restart; NATS redelivers what a dead syncer held after 6
 
 
 @dataclass

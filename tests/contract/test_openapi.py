@@ -25,6 +25,7 @@ PUBLIC = {
     "/v1/categories",
     "/v1/status",
 }
+LIVE = "/v1/changes"  # anyone may listen; with a token of the scope, drafts are told, too
 MANAGED = {path.replace("/v1/events", "/v1/manage/events") for path in PUBLIC if path.startswith("/v1/events")}
 
 NOON = datetime(2026, 12, 1, 12, tzinfo=UTC)
@@ -74,20 +75,20 @@ def schema_of(document: dict[str, Any], name: str) -> dict[str, Any]:
 
 
 def test_every_address_is_described_and_only_read(document):
-    assert set(document["paths"]) == PUBLIC | MANAGED
+    assert set(document["paths"]) == PUBLIC | MANAGED | {LIVE}
     assert {method for methods in document["paths"].values() for method in methods} == {"get"}
 
 
 def test_every_operation_says_what_it_does_and_has_a_name_of_its_own(document):
     found = operations(document).values()
     assert all(operation["description"] for operation in found)
-    assert len({operation["operationId"] for operation in found}) == len(PUBLIC | MANAGED)
+    assert len({operation["operationId"] for operation in found}) == len(PUBLIC | MANAGED | {LIVE})
 
 
 def test_only_organizers_addresses_need_a_token_of_the_scope_that_reads(document):
     for path, operation in operations(document).items():
         scopes = [scope for requirement in operation.get("security", []) for scope in requirement.values()]
-        assert scopes == ([["events:read"]] if path in MANAGED else []), path
+        assert scopes == ([["events:read"]] if path in MANAGED else [[]] if path == LIVE else []), path
 
 
 def test_the_parameters_are_those_that_are_taken(document):
@@ -95,14 +96,15 @@ def test_the_parameters_are_those_that_are_taken(document):
     assert parameters(found["/v1/events"], "query") == set(ListParameters.model_fields)
     assert parameters(found["/v1/manage/events"], "query") == set(ManageListParameters.model_fields)
     for path in (PUBLIC | MANAGED) - {"/v1/events", "/v1/manage/events"}:
-        assert parameters(found[path], "query") == set()
+        assert parameters(found[path], "query") == (set() if path == "/v1/status" else {"min_revision"})
+    assert parameters(found[LIVE], "query") == {"tags", "last_event_id"}
 
 
 def test_every_answer_that_has_a_revision_says_how_to_ask_again(document):
     for path, operation in operations(document).items():
-        if path == "/v1/status":
+        if path in {"/v1/status", LIVE}:
             continue
-        assert "If-None-Match" in parameters(operation, "header")
+        assert {"If-None-Match", "X-Min-Revision"} <= {name.title() for name in parameters(operation, "header")}
         assert set(operation["responses"]["200"]["headers"]) >= {"ETag", "X-Revision", "Cache-Status", "Server-Timing"}
         assert "304" in operation["responses"]
 

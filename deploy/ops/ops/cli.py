@@ -23,6 +23,7 @@ COMMANDS = {
     "drift": ("drift", "drift"),
     "token": ("token", "token"),
     "dead": ("dead", "app"),
+    "bench": ("bench", "app"),
 }
 
 

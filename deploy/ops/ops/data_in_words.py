@@ -23,6 +23,7 @@ def rows(data: dict[str, Any]) -> list[tuple[str, str]]:
         ("last reconciled", _reconciled(data.get("last_reconcile"))),
         ("drift in 24 hours", _drift(data.get("drift"))),
         ("going on now", "; ".join(run(each) for each in data.get("runs") or [])),
+        *_process(data.get("process") or {}),
         ("Shopify's budget", _budget((data.get("shopify") or {}).get("budget_left"))),
         ("does without", ", ".join(data.get("degraded") or []) or "nothing"),
     ]
@@ -43,6 +44,21 @@ def _visible(figures: dict[str, Any]) -> str:
     if not figures.get("samples"):
         return ""
     return f"p50 {figures['p50']:.0f} ms, p99 {figures['p99']:.0f} ms"
+
+
+def _process(told: dict[str, Any]) -> list[tuple[str, str]]:
+    """The one read-api process that answered."""
+    l1, streams = told.get("l1"), told.get("live_streams")
+    return [
+        ("read-api's memory", "" if l1 is None else _memory(l1)),
+        ("live streams", "" if streams is None else f"{streams:,}"),
+    ]
+
+
+def _memory(l1: dict[str, Any]) -> str:
+    """`812 documents in 12.3 of 268.4 MB, 97.8 % hits`."""
+    hits = "" if l1.get("hit_ratio") is None else f", {l1['hit_ratio']:.1%} hits".replace("%", " %")
+    return f"{l1['documents']:,} documents in {l1['bytes'] / 1e6:,.1f} of {l1['max_bytes'] / 1e6:,.1f} MB{hits}"
 
 
 def _backfill(backfill: dict[str, Any] | None, open_runs: Iterable[dict[str, Any]]) -> str:

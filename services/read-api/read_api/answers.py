@@ -5,29 +5,95 @@ from collections.abc import Mapping
 from fastapi import Request, Response
 
 from read_api.audience import Audience
-from read_api.cache_policy import CachePolicy
+from read_api.cache_policy import NO_STORE, CachePolicy
 from read_api.catalogue import FOUND, Named
-from read_api.conditional import entity_tag, is_current
+from read_api.codings import Coding
+from read_api.hot_path import target
+from read_api.l1 import L1, Address, Entry
 from read_api.reader import Answer, Source
+from read_api.representations import Bodies, Representation
 from shared.problems import Problem
+from shared.tags import Document
 
 CACHE = "understudy"  # our name in Cache-Status
+HOT = {"Cache-Status": f"{CACHE}; hit; detail=l1", "Server-Timing": 'read;desc="l1"'}  # of whatever lies ready
 
 
-def respond(
-    request: Request, named: Named, audience: Audience, policy: CachePolicy, *, link: str | None = None
-) -> Response:
-    """Raises Problem (404), which tells nothing of what it hides: neither a revision nor an entity tag."""
-    document, told = named.answer.document, trace(named.answer)
-    if document.status != FOUND:
-        raise Problem(document.status, "There is no such event.", headers=told)
-    tag = entity_tag(document.revision, named.identity)
-    headers = {"ETag": tag, "X-Revision": str(document.revision), **policy.headers(audience), **told}
-    if link is not None:
-        headers["Link"] = link
-    if is_current(request.headers.getlist("If-None-Match"), tag):
-        return Response(status_code=304, headers=headers)
-    return Response(document.body, headers=headers, media_type="application/json")
+class Answers:
+    """`l1`: where an answer that anyone may have is put under its address, for the hot path to find."""
+
+    def __init__(self, policy: CachePolicy, l1: L1, cors: Mapping[str, str]) -> None:
+        self._policy = policy
+        self._l1 = l1
+        self._trace = {**cors, **HOT}
+
+    async def respond(
+        self, request: Request, named: Named, audience: Audience, *, revision: int = 0, link: str | None = None
+    ) -> Response:
+        """`revision`: what the reader has seen, and must not be given less than.
+
+        Raises:
+            Problem: 404, which tells nothing of what it hides: neither a revision nor an entity tag. 409: what there is
+                has not come so far.
+        """
+        answer, told = named.answer, trace(named.answer)
+        if answer.document.status != FOUND:
+            raise Problem(answer.document.status, "There is no such event.", headers=told)
+        if answer.document.revision < revision:
+            raise _too_early(answer, told)
+        shown = self._representation(named, audience, link)
+        codings = shown.acceptable(", ".join(request.headers.getlist("Accept-Encoding")))
+        if answer.entry is None:  # what is kept nowhere would be coded again for each who asks
+            codings = codings[::-1]
+        held = shown.held(", ".join(request.headers.getlist("If-None-Match")), codings)
+        if held is not None:
+            if audience is Audience.PUBLIC:
+                self._make_hot(request, named, shown, held, None)
+            return Response(status_code=304, headers={**shown.fields(held), **told})
+        body = await shown.body(codings[0])
+        if audience is Audience.PUBLIC:
+            self._make_hot(request, named, shown, codings[0], body)
+        return Response(body, headers={**shown.content_fields(codings[0]), **shown.fields(codings[0]), **told})
+
+    def _representation(self, named: Named, audience: Audience, link: str | None) -> Representation:
+        """That of the entry, if the answer is kept in one."""
+        answer = named.answer
+        entry = answer.entry if answer.entry is not None and answer.entry.document is answer.document else None
+        if entry is not None and named.tags in entry.shown:
+            return entry.shown[named.tags]
+        fields = {"X-Revision": str(answer.document.revision), **self._policy.headers(audience, named.tags)}
+        if answer.spare:  # for this reader, now: no cache on the way may go on with it
+            fields = {"X-Revision": fields["X-Revision"], "Cache-Control": NO_STORE}
+        if link is not None:
+            fields["Link"] = link
+        shown = Representation(
+            answer.document, named.identity, fields, self._trace, self._bodies(answer.document, entry)
+        )
+        if entry is not None:
+            entry.shown[named.tags] = shown
+        return shown
+
+    def _bodies(self, document: Document, entry: Entry | None) -> Bodies:
+        """Those of the entry, which grows with them."""
+        if entry is None:
+            return Bodies(document.body, lambda _: None)
+        if entry.bodies is None:
+            entry.bodies = Bodies(document.body, lambda more: self._l1.grow(entry, more))
+        return entry.bodies
+
+    def _make_hot(
+        self, request: Request, named: Named, shown: Representation, coding: Coding, body: bytes | None
+    ) -> None:
+        """Whoever asks for the same next is answered before the application is reached (`hot_path.py`)."""
+        entry, through = named.answer.entry, named.through
+        if entry is None or entry.document is not shown.document or (through is not None and through.entry is None):
+            return
+        naming = None if through is None or through.entry is None else (through.entry, through.document)
+        self._l1.grow(entry, shown.make_ready(coding, body))
+        key, _ = target(request.scope["path"], request.scope["query_string"])
+        known = self._l1.addresses.get(key)
+        if known is None or not known.stands:
+            self._l1.point(key, Address(request.scope["route"].path, entry, shown, naming))
 
 
 def trace(answer: Answer) -> Mapping[str, str]:
@@ -40,8 +106,10 @@ def trace(answer: Answer) -> Mapping[str, str]:
 
 def _cache_status(answer: Answer) -> list[str]:
     match answer:
-        case Answer(source=Source.REDIS):
-            parts = ["hit", "detail=redis"]
+        case Answer(spare=True):
+            parts = ["hit", "detail=stale-if-error"]
+        case Answer(source=Source.REDIS | Source.L1):
+            parts = ["hit", f"detail={answer.source}"]
         case Answer(stale=True):
             parts = ["fwd=stale"]
         case Answer(bypassed=True):
@@ -51,3 +119,13 @@ def _cache_status(answer: Answer) -> list[str]:
         case _:
             parts = ["fwd=miss"]
     return [*parts, "collapsed"] if answer.collapsed and "hit" not in parts else parts
+
+
+def _too_early(answer: Answer, told: Mapping[str, str]) -> Problem:
+    revision = answer.document.revision
+    return Problem(
+        409,
+        "The revision that you name is not visible here yet. Ask again.",
+        extensions={"revision": revision},
+        headers={"X-Revision": str(revision), "Retry-After": "1", **told},
+    )

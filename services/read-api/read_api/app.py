@@ -6,6 +6,7 @@ from contextlib import AsyncExitStack, asynccontextmanager
 from fastapi import FastAPI
 
 from read_api import openapi, routes
+from read_api.answers import Answers
 from read_api.audience import Audience
 from read_api.budget import Budget
 from read_api.cache_policy import CachePolicy
@@ -13,13 +14,20 @@ from read_api.catalogue import Catalogue
 from read_api.circuit import Circuit
 from read_api.coalescer import Coalescer
 from read_api.database import Database
-from read_api.edge import Edge
+from read_api.edge import Edge, cors
 from read_api.feed import Feed
 from read_api.floors import Floors
+from read_api.hot_path import HotPath
+from read_api.l1 import L1
+from read_api.live import endpoint as live
+from read_api.live.hub import Hub
+from read_api.live.stopping import told_to_stop
+from read_api.news import News
 from read_api.reader import Answer, Reader
 from read_api.settings import ReadApiSettings
 from read_api.status import StatusBoard
 from read_api.visibility import Visibility
+from read_api.vitals import Vitals
 from shared import health, problems, telemetry
 from shared.auth import authenticator
 from shared.tags import Tags, connect
@@ -44,22 +52,43 @@ def create_app(settings: ReadApiSettings | None = None) -> FastAPI:
     circuit = Circuit(tags)
     database = Database(settings)
     coalescer: Coalescer[Answer] = Coalescer(settings.max_loads, settings.max_waiters)
-    floors, visibility = Floors(), Visibility()
-    catalogue = Catalogue(Reader(tags, circuit, coalescer, floors), database)
-    feed = Feed(settings, [floors, visibility])
+    feed = Feed(settings)
+    floors, visibility, news, l1 = Floors(), Visibility(), News(), L1(settings.l1_max_bytes, feed)
+    hub = Hub(settings, feed)
+    for listener in (floors, l1, visibility, news, hub):  # who is told then finds floors and L1 as they must be
+        feed.listen(listener)
+    reader = Reader(tags, circuit, coalescer, floors, l1, news)
+    spare_for = {Audience.PUBLIC: settings.stale_if_error, Audience.ORGANIZER: 0.0}
+    catalogue = Catalogue(reader, database, floors, spare_for)
     budget = Budget(redis, circuit, settings.shopify_shop)
-    board = StatusBoard(database, circuit, feed, visibility, budget)
-    policy = CachePolicy(settings.cache_control_public, settings.cache_control_cdn, settings.cache_control_organizer)
+    board = StatusBoard(database, circuit, feed, visibility, budget, Vitals(feed, l1, hub))
+    policy = CachePolicy(
+        settings.cache_control_public,
+        settings.cache_control_cdn,
+        settings.cache_control_organizer,
+        settings.cache_control_surrogate,
+    )
+    opened = cors(settings.cors_origin)
+    answers = Answers(policy, l1, opened)
 
     @asynccontextmanager
     async def lifespan(app: FastAPI) -> AsyncIterator[None]:
         async with AsyncExitStack() as running:
             app.state.authenticator = await running.enter_async_context(authenticator(settings))
             await running.enter_async_context(health.internal(app, settings))
-            for closing in (redis.aclose, database.close, circuit.close, board.close, coalescer.close, feed.close):
+            for closing in (
+                redis.aclose,
+                database.close,
+                circuit.close,
+                board.close,
+                coalescer.close,
+                feed.close,
+                hub.close,
+            ):
                 running.push_async_callback(closing)
-            for start in (database.start, circuit.start, feed.start):
+            for start in (database.start, circuit.start, hub.start, feed.start):
                 start()
+            running.enter_context(told_to_stop(hub.stop))
             yield
 
     app = FastAPI(
@@ -71,11 +100,13 @@ def create_app(settings: ReadApiSettings | None = None) -> FastAPI:
         redoc_url=None,
     )
     problems.install(app)
-    app.include_router(routes.events(catalogue, policy, Audience.PUBLIC))
-    app.include_router(routes.events(catalogue, policy, Audience.ORGANIZER))
-    app.include_router(routes.overview(catalogue, policy, board))
+    app.include_router(routes.events(catalogue, answers, Audience.PUBLIC))
+    app.include_router(routes.events(catalogue, answers, Audience.ORGANIZER))
+    app.include_router(routes.overview(catalogue, answers, board))
+    app.include_router(live.routes(hub))
     openapi.install(app)
     health.install(app, settings, {"postgres": database.start_problem})
     telemetry.instrument(app, settings)
-    app.add_middleware(Edge, cors_origin=settings.cors_origin)
+    app.add_middleware(Edge, cors=opened)
+    app.add_middleware(HotPath, l1=l1)
     return app

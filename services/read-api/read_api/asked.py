@@ -4,11 +4,11 @@ import re
 from collections import Counter
 from typing import Annotated
 
-from fastapi import Path, Request
+from fastapi import Header, Path, Query, Request
 
 from read_api.audience import Audience
 from read_api.cursor import MAX_ID, InvalidCursor
-from read_api.parameters import ListParameters, Question, ask
+from read_api.parameters import ListParameters, MinRevision, Question, ask
 from shared.problems import Problem
 
 DIGITS = re.compile(r"[0-9]+")
@@ -16,6 +16,18 @@ CANONICAL_ID = re.compile(r"[1-9][0-9]{0,18}")
 MAX_HANDLE = 255  # characters, Shopify's own limit
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")
 
+MIN_REVISION = "min_revision"
+
+MinRevisionHeader = Annotated[
+    MinRevision | None,
+    Header(
+        description="A revision that you have seen: the answer is not older. It is waited for up to 2 s; else 409, "
+        "which says what there is."
+    ),
+]
+MinRevisionQuery = Annotated[
+    MinRevision | None, Query(description="The same as `X-Min-Revision`, for where a CDN stands between.")
+]
 EventId = Annotated[str, Path(description="Shopify's product id.", pattern="^[0-9]+$", examples=["8012345678901"])]
 Handle = Annotated[str, Path(description="The event's handle, as in its URL.", examples=["jazz-night"])]
 
@@ -37,6 +49,22 @@ def handle(handle: Handle) -> str:
 def nothing(request: Request) -> None:
     """For routes without parameters."""
     _refuse("This address takes no parameters.", list(request.query_params.keys()))
+
+
+def only_min_revision(request: Request) -> None:
+    """For documents that are asked for by their address."""
+    others = [name for name in request.query_params if name != MIN_REVISION]
+    _refuse("This address takes no parameter but min_revision.", others)
+
+
+def named_revision(x_min_revision: MinRevisionHeader = None) -> int:
+    """The revision that the reader has seen; 0 when it names none."""
+    return x_min_revision or 0
+
+
+def min_revision(x_min_revision: MinRevisionHeader = None, min_revision: MinRevisionQuery = None) -> int:
+    """The same, from the header or the query string."""
+    return max(x_min_revision or 0, min_revision or 0)
 
 
 def once(request: Request) -> None:

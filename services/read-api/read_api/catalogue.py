@@ -1,6 +1,7 @@
 """Every document there is to read: its tag, its name, and how it is loaded from the projections."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
 
 import orjson
 from asyncpg import Record
@@ -8,9 +9,10 @@ from asyncpg import Record
 from read_api.audience import Audience
 from read_api.cursor import Position
 from read_api.database import Database
+from read_api.floors import Floors
 from read_api.listing import SQL, page_query
 from read_api.parameters import Question
-from read_api.reader import Answer, Reader
+from read_api.reader import Answer, Keep, Load, Reader, Wanted, everything
 from shared.postgres import NotMigrated
 from shared.tags import EVENTS, Document, event_tag
 
@@ -21,10 +23,15 @@ NEXT_CURSOR = b',"next_cursor":'  # the last member of a list, so that it can be
 
 @dataclass(frozen=True, slots=True)
 class Named:
-    """An answer, and the identity that its entity tag is made of."""
+    """An answer, the identity that its entity tag is made of, and the tags that it depends on.
+
+    `through`: the answer that named this one (which event has a handle), whose change makes it another.
+    """
 
     answer: Answer
     identity: str
+    tags: tuple[str, ...]
+    through: Answer | None = None
 
     @property
     def next_cursor(self) -> str | None:
@@ -33,19 +40,25 @@ class Named:
 
 
 class Catalogue:
-    """All methods raise Unavailable when neither Redis nor PostgreSQL can answer."""
+    """`spare_for`: seconds for which each audience may be given what is stale, while nothing can be loaded.
 
-    def __init__(self, reader: Reader, database: Database) -> None:
+    All methods raise Unavailable when nothing can answer. `revision`: what the reader has seen, and must not be given
+    less than; see `Reader.read_from`.
+    """
+
+    def __init__(self, reader: Reader, database: Database, floors: Floors, spare_for: Mapping[Audience, float]) -> None:
         self._reader = reader
         self._database = database
+        self._floors = floors
+        self._spare_for = spare_for
 
-    async def event(self, audience: Audience, event_id: int) -> Named:
-        return await self._of_event(audience, event_id, "event")
+    async def event(self, audience: Audience, event_id: int, revision: int = 0) -> Named:
+        return await self._of_event(audience, event_id, "event", revision)
 
-    async def tickets(self, audience: Audience, event_id: int) -> Named:
-        return await self._of_event(audience, event_id, "tickets")
+    async def tickets(self, audience: Audience, event_id: int, revision: int = 0) -> Named:
+        return await self._of_event(audience, event_id, "tickets", revision)
 
-    async def by_handle(self, audience: Audience, handle: str) -> Named:
+    async def by_handle(self, audience: Audience, handle: str, revision: int = 0) -> Named:
         """The event that has this handle now. Which one it is belongs to the lists: they change whenever it does.
 
         Redis is not asked which one: a handle each would take the room of the lists, for one look into an index. The
@@ -59,28 +72,30 @@ class Catalogue:
                 return Document(row["revision"], NOT_FOUND, b"")
             return Document(row["revision"], FOUND, b"%d" % row["id"])
 
-        found = await self._reader.read(EVENTS, name, load, keep=None)
+        found = await self._read(audience, EVENTS, name, load, keep=None)
         if found.document.status != FOUND:
-            return Named(found, name)
-        return await self.event(audience, int(found.document.body))
+            return Named(found, name, (EVENTS,))
+        event = await self.event(audience, int(found.document.body), revision)
+        return replace(event, tags=(EVENTS, *event.tags), through=found)
 
-    async def page(self, question: Question) -> Named:
+    async def page(self, question: Question, revision: int = 0) -> Named:
         name = f"{question.audience}:{question.name}"
 
         async def load() -> Document:
             return _page(question, await self._database.fetch(*page_query(question)))
 
-        return Named(await self._reader.read(EVENTS, name, load, _has_items if question.is_usual else None), name)
+        keep = _has_items if question.is_usual else None
+        return Named(await self._read(question.audience, EVENTS, name, load, revision, keep), name, (EVENTS,))
 
-    async def categories(self) -> Named:
+    async def categories(self, revision: int = 0) -> Named:
         async def load() -> Document:
             row = await self._row(SQL.categories)
             return Document(row["revision"], FOUND, b'{"categories":%b}' % row["body"].encode())
 
         name = f"{Audience.PUBLIC}:categories"
-        return Named(await self._reader.read(EVENTS, name, load), name)
+        return Named(await self._read(Audience.PUBLIC, EVENTS, name, load, revision), name, (EVENTS,))
 
-    async def _of_event(self, audience: Audience, event_id: int, kind: str) -> Named:
+    async def _of_event(self, audience: Audience, event_id: int, kind: str, revision: int) -> Named:
         async def load() -> Document:
             rows = await self._database.rows(getattr(SQL, f"{audience}_{kind}"), id=event_id)
             if not rows:
@@ -90,9 +105,23 @@ class Catalogue:
                 return Document(rows[0]["revision"], NOT_FOUND, b"")
             return Document(rows[0]["revision"], FOUND, rows[0]["body"].encode())
 
-        name = f"{audience}:{kind}"
-        answer = await self._reader.read(event_tag(event_id), name, load)
-        return Named(answer, f"{event_id}:{name}")
+        tag, name = event_tag(event_id), f"{audience}:{kind}"
+        return Named(await self._read(audience, tag, name, load, revision), f"{event_id}:{name}", (tag,))
+
+    async def _read(
+        self, audience: Audience, tag: str, name: str, load: Load, revision: int = 0, keep: Keep | None = everything
+    ) -> Answer:
+        wanted = Wanted(tag, name, load, keep, self._spare_for[audience])
+        if not revision:
+            return await self._reader.read(wanted)
+        return await self._reader.read_from(wanted, revision, lambda document: self._tells(tag, document, revision))
+
+    def _tells(self, tag: str, document: Document, revision: int) -> bool:
+        """Whether this document says that it has come so far, without saying more than its reader may know.
+
+        A 404 that came at once would tell that a draft has this revision; unless that was announced to everyone.
+        """
+        return document.status == FOUND or self._floors.announced(tag) >= revision
 
     async def _row(self, query: str, **values: object) -> Record:
         rows = await self._database.rows(query, **values)

@@ -1,7 +1,8 @@
 """Let concurrent misses share one load.
 
 Each load runs in a task of its own, so no caller's cancellation reaches another caller. When a load fails, its leader
-gets the error and one of the waiters leads a second load; what then fails, fails for all who wait.
+gets the error and one of the waiters leads a second load; what then fails, fails for all who wait. A load that took
+long to fail is not tried again: whoever waited for it would wait as long once more, and so would PostgreSQL's queue.
 """
 
 import asyncio
@@ -13,7 +14,8 @@ from shared.errors import Unavailable
 
 T = TypeVar("T")
 
-DEADLINE = 10.0  # seconds for one load, and for one caller's wait
+DEADLINE = 6.0  # seconds for one load, and for one caller's wait: another process's lease, and then our own read
+HAND_OVER_WITHIN = 0.25  # seconds; a load that fails later than that was no accident of its leader's
 MAX_FAILURES = 2  # loads a waiter sees fail before it gives up: with more, a long queue would fail one by one
 
 
@@ -65,6 +67,7 @@ class Coalescer(Generic[T]):
 
     async def _join(self, key: Hashable, load: Callable[[], Awaitable[T]], until: float) -> tuple[T, bool]:
         failures = 0
+        patient_until = asyncio.get_running_loop().time() + HAND_OVER_WITHIN
         while True:
             task = self._loads.get(key)
             collapsed = task is not None
@@ -80,7 +83,7 @@ class Coalescer(Generic[T]):
             if error is None:
                 return task.result(), collapsed
             failures += 1
-            if not collapsed or failures == MAX_FAILURES:
+            if not collapsed or failures == MAX_FAILURES or asyncio.get_running_loop().time() > patient_until:
                 raise error.with_traceback(None)  # one error for many callers: their tracebacks must not pile up on it
 
     def _start(self, key: Hashable, load: Callable[[], Awaitable[T]]) -> asyncio.Task[T]:

@@ -2,7 +2,10 @@
 
 import hashlib
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping
+from typing import TypeVar
+
+T = TypeVar("T")
 
 ENTITY_TAG = re.compile(r'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 SEPARATOR = re.compile(r"[ \t]*(?:,[ \t]*)+")
@@ -15,13 +18,22 @@ def entity_tag(revision: int, identity: str) -> str:
     return f'"{revision}-{digest}"'
 
 
-def is_current(if_none_match: Sequence[str], tag: str) -> bool:
-    """Whether a reader holds `tag` already. `if_none_match`: the header's lines; a malformed one matches nothing.
+def coded_tag(tag: str, coding: str) -> str:
+    """The tag of the same document in a content coding: other bytes, so another strong tag."""
+    return tag if coding == "identity" else f'{tag[:-1]}-{coding}"'
 
-    The comparison is weak, so a proxy that made `W/"1-a"` of `"1-a"` (it compressed the body) still gets its 304.
+
+def held(if_none_match: str, tags: Mapping[str, T]) -> T | None:
+    """What belongs to the first of `tags` that the reader holds already; `*` holds them all.
+
+    `if_none_match`: the header, its lines joined by commas; a malformed one matches nothing. The comparison is weak, so
+    a proxy that made `W/"1-a"` of `"1-a"` (it compressed the body) still gets its 304.
     """
-    text = ", ".join(if_none_match).strip(" \t")
-    return text == "*" or tag in _tags(text)
+    if if_none_match in tags:  # what nearly everyone sends: one tag of ours
+        return tags[if_none_match]
+    text = if_none_match.strip(" \t")
+    listed = tags if text == "*" else _tags(text)
+    return next((tags[tag] for tag in listed if tag in tags), None)
 
 
 def _tags(text: str) -> list[str]:

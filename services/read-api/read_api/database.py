@@ -1,18 +1,25 @@
-"""PostgreSQL, as far as read-api may see it: SELECTs, from a pool that comes when PostgreSQL does."""
+"""PostgreSQL, as far as read-api may see it: SELECTs, from a pool that comes when PostgreSQL does.
+
+A read is answered or refused within `ANSWER_WITHIN`, and at once while the circuit is open: a connection of its own
+hears PostgreSQL's heartbeat, so that one that hangs is found within a second, whether anybody reads or not.
+"""
 
 import asyncio
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import asyncpg
 import structlog
 
+from read_api import metrics
+from read_api.circuit import Circuit, Watched
 from read_api.listing import SQL, numbered
+from read_api.patience import in_time
+from read_api.turns import Turns
 from shared.ending import end
 from shared.errors import UnderstudyError
 from shared.postgres import (
-    ACQUIRE_TIMEOUT,
     READER_ROLE,
     Connection,
     NotMigrated,
@@ -26,6 +33,26 @@ log = structlog.get_logger()
 
 FIRST_PAUSE = 0.25  # seconds between two attempts to connect; doubles
 LONGEST_PAUSE = 3.0  # seconds
+ANSWER_WITHIN = 2.0  # seconds for a read, its wait for a connection included; a usual one takes a millisecond
+CONNECT_WITHIN = 1.0  # seconds for a connection that the pool has to open
+RELEASE_WITHIN = 1.0  # seconds for the server to break off a statement that nobody waits for; then the connection goes
+SILENCE = 0.6  # seconds after which a PostgreSQL that does not say a word is away
+HEARTBEAT = 0.4  # seconds between two questions whether it is there
+
+if TYPE_CHECKING:  # generic in the stubs only
+    Rows = asyncio.Future[list[asyncpg.Record]]
+    Asked = asyncio.Task[None]
+
+POSTGRES = Watched(
+    "postgres",
+    metrics.POSTGRES_USED,
+    metrics.POSTGRES_ERRORS,
+    HEARTBEAT,
+)
+
+
+class Overdue(PostgresUnavailable):
+    """PostgreSQL took too long for one statement."""
 
 
 class Database:
@@ -34,17 +61,26 @@ class Database:
     def __init__(self, settings: PostgresSettings) -> None:
         self._settings = settings
         self._pool: asyncpg.Pool[asyncpg.Record] | None = None
+        self._turns = Turns(settings.postgres_pool_size)
         self._reason = "not connected yet"
         self._was_there = False
         self._connecting: asyncio.Task[None] | None = None
+        self._asked: set[Asked] = set()
+        self._line: asyncpg.Connection[asyncpg.Record] | None = None
+        self.circuit = Circuit(self, watched=POSTGRES)
 
     def start(self) -> None:
         self._connecting = asyncio.create_task(self._until_connected(), name="connect to PostgreSQL")
 
     async def close(self) -> None:
         await end(self._connecting)
+        await self.circuit.close()
+        if self._line is not None:
+            self._line.terminate()
         if self._pool is not None:
             self._pool.terminate()  # what is in flight was answered before the lifespan ended
+        for asked in list(self._asked):
+            await end(asked)
 
     async def rows(self, query: str, **values: Any) -> list[asyncpg.Record]:
         """The rows of one statement with `:names`. Raises PostgresUnavailable."""
@@ -52,25 +88,71 @@ class Database:
         return await self.fetch(text, arguments)
 
     async def fetch(self, text: str, arguments: list[Any]) -> list[asyncpg.Record]:
-        """The rows of one statement. Raises PostgresUnavailable."""
-        async with self._connection() as connection, answering():
-            rows: list[asyncpg.Record] = await connection.fetch(text, *arguments)
-        return rows
+        """The rows of one statement, within ANSWER_WITHIN.
 
-    @asynccontextmanager
-    async def _connection(self) -> AsyncIterator[Connection]:
-        if self._pool is None:
+        Raises:
+            PostgresUnavailable: it is away (said at once), `Overdue`, or `Saturated`.
+        """
+        if self._pool is None or not self.circuit.closed:
             raise PostgresUnavailable(self._reason)
+        rows: Rows = asyncio.get_running_loop().create_future()
+        asked = asyncio.create_task(self._ask(self._pool, text, arguments, rows), name="ask PostgreSQL")
+        self._asked.add(asked)
+        asked.add_done_callback(self._asked.discard)
         try:
-            async with answering():
-                connection = await self._pool.acquire(timeout=ACQUIRE_TIMEOUT)
-        except asyncpg.PostgresError as error:  # it may have been restored, without our role or our database yet
-            raise PostgresUnavailable(f"PostgreSQL refuses connections: {_sayable(error)}") from error
-        try:
-            yield connection
+            if await in_time(rows, ANSWER_WITHIN, lambda: not self.circuit.closed):
+                return rows.result()
+            raise self._late()
         finally:
-            async with answering():
-                await self._pool.release(connection, timeout=ACQUIRE_TIMEOUT)
+            if not rows.done():  # nobody waits any longer: the statement is broken off, its connection given back
+                rows.cancel()
+                asked.cancel()
+
+    async def _ask(self, pool: "asyncpg.Pool[asyncpg.Record]", text: str, arguments: list[Any], rows: "Rows") -> None:
+        """Also puts the connection in order again, for which no reader has to wait."""
+        try:
+            async with self._turns.one(), _connection(pool) as connection, answering():
+                found: list[asyncpg.Record] = await connection.fetch(text, *arguments)
+                if not rows.done():
+                    rows.set_result(found)
+        except Exception as error:  # noqa: BLE001 (whatever it is, it is the reader's to raise)
+            if not rows.done():
+                rows.set_exception(error)
+            # Else it came of giving back a connection, which the pool then replaces.
+
+    def _late(self) -> PostgresUnavailable:
+        if not self.circuit.closed:
+            return PostgresUnavailable(self._reason)
+        metrics.SHED.labels("statement").inc()
+        return Overdue()
+
+    async def ping(self) -> None:
+        """Raises PostgresUnavailable, within SILENCE."""
+        asked = asyncio.create_task(self._call(), name="ping PostgreSQL")
+        heard = await in_time(asked, SILENCE)
+        error = asked.exception() if heard else PostgresUnavailable()
+        if error is None:
+            return
+        self._hang_up()
+        await end(asked)
+        self._reason = _sayable(error)
+        raise PostgresUnavailable(self._reason) from error
+
+    async def _call(self) -> None:
+        async with answering():
+            if self._line is None or self._line.is_closed():
+                self._line = await asyncpg.connect(
+                    self._settings.postgres_dsn.get_secret_value(),
+                    timeout=SILENCE,
+                    server_settings={"application_name": "read-api heartbeat", "role": READER_ROLE},
+                )
+            await self._line.execute("SELECT 1")
+
+    def _hang_up(self) -> None:
+        """Not politely: nobody is there to say goodbye to."""
+        if self._line is not None:
+            self._line.terminate()
+            self._line = None
 
     async def start_problem(self) -> str | None:
         """Why nothing could be read from it yet, or None for ever after it was: Redis answers while it is away."""
@@ -91,7 +173,7 @@ class Database:
     async def step(self) -> bool:
         """Try to connect once. False: not now; `problem` says why."""
         try:
-            self._pool = await connect(self._settings, "read-api", role=READER_ROLE)
+            self._pool = await connect(self._settings, "read-api", role=READER_ROLE, reset=False)
         except Exception as error:  # noqa: BLE001 (a role that is not there yet, a name that does not resolve: try again)
             self._reason = _sayable(error)
             return False
@@ -103,10 +185,25 @@ class Database:
             log.warning("postgres.away", error=self._reason)
             await asyncio.sleep(pause)
             pause = min(pause * 2, LONGEST_PAUSE)
+        self.circuit.start()
         log.info("postgres.connected")
 
 
-def _sayable(error: Exception) -> str:
+@asynccontextmanager
+async def _connection(pool: "asyncpg.Pool[asyncpg.Record]") -> AsyncIterator[Connection]:
+    try:
+        async with answering():
+            connection = await pool.acquire(timeout=CONNECT_WITHIN)
+    except asyncpg.PostgresError as error:  # it may have been restored, without our role or our database yet
+        raise PostgresUnavailable(f"PostgreSQL refuses connections: {_sayable(error)}") from error
+    try:
+        yield connection
+    finally:
+        async with answering():
+            await pool.release(connection, timeout=RELEASE_WITHIN)
+
+
+def _sayable(error: BaseException) -> str:
     """What anyone may read of an error: /readyz and the logs show it.
 
     A DSN that can't be parsed (a password with an unescaped #) is quoted piece by piece in whatever complains of it:

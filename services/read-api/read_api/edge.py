@@ -3,23 +3,26 @@
 A HEAD is its GET, nothing is cached unless it says so, pages of other origins may read it, and it is counted.
 """
 
+from collections.abc import Mapping
+
 from starlette.datastructures import MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from read_api import metrics
 from read_api.cache_policy import NO_STORE
+from read_api.live.endpoint import HEAD
 
 READABLE = "ETag, X-Revision, Link, Cache-Status, Server-Timing, Retry-After"  # to scripts of other origins
-SENDABLE = "Authorization, If-None-Match"
+SENDABLE = "Authorization, If-None-Match, X-Min-Revision, Last-Event-ID"
 PREFLIGHT_AGE = "7200"  # seconds; the longest that Chromium takes
 
 
 class Edge:
-    """Outermost of the application. Tokens travel in a header, never in a cookie, so any origin may be let in."""
+    """Outermost but for the hot path. Tokens travel in a header, never in a cookie, so any origin may be let in."""
 
-    def __init__(self, app: ASGIApp, cors_origin: str | None) -> None:
+    def __init__(self, app: ASGIApp, cors: Mapping[str, str]) -> None:
         self._app = app
-        self._cors = {} if cors_origin is None else _cors(cors_origin)
+        self._cors = cors
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -43,6 +46,7 @@ class Edge:
                 return
             if method == "HEAD":
                 scope["method"] = "GET"
+                scope[HEAD] = True
             await self._app(scope, receive, answer)
         finally:
             route = getattr(scope.get("route"), "path", "none")
@@ -55,7 +59,10 @@ class Edge:
             headers.setdefault(name, value)
 
 
-def _cors(origin: str) -> dict[str, str]:
+def cors(origin: str | None) -> Mapping[str, str]:
+    """What lets pages of `origin` read every answer; nothing for None."""
+    if origin is None:
+        return {}
     return {"Access-Control-Allow-Origin": origin, "Access-Control-Expose-Headers": READABLE}
 
 

@@ -16,7 +16,8 @@ from shared.postgres import queries
 SQL = queries("read_api")
 PLACES = {"starts_at": "starts_at", "title": 'title COLLATE "C"', "updated_at": "listed_at"}
 ITEMS = {Audience.PUBLIC: "item", Audience.ORGANIZER: "manage_item"}
-FILTERS = tuple(name for name in ListParameters.model_fields if name not in {"q", "sort", "limit", "cursor"})
+NO_FILTERS = {"q", "sort", "limit", "cursor", "min_revision"}
+FILTERS = tuple(name for name in ListParameters.model_fields if name not in NO_FILTERS)
 PLAIN_WORDS = re.compile(r"\w+( \w+)*")
 PARAMETER = re.compile(r"(?<!:):([a-z_]+)")
 

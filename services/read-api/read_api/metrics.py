@@ -5,12 +5,14 @@ from prometheus_client import Counter, Gauge, Histogram
 # By route template, never by path: paths are for readers to mint.
 REQUESTS = Counter("understudy_read_requests_total", "Requests by route and status", ["route", "method", "status"])
 
-# source: redis, postgres. collapsed: it shared another request's load.
+# source: l1, redis, postgres; hits in L1 are counted by it, see below. collapsed: it shared another request's load.
 ANSWERS = Counter("understudy_read_answers_total", "Documents by where they came from", ["source", "collapsed"])
 
 BELOW_FLOOR = Counter(
     "understudy_read_below_floor_total", "Documents older than one heard of or answered before, and so loaded again"
 )
+
+SPARES = Counter("understudy_read_stale_if_error_total", "Answers that were stale, because nothing could be loaded")
 
 LOAD_SECONDS = Histogram(
     "understudy_read_load_seconds",
@@ -24,6 +26,9 @@ SHED = Counter("understudy_read_shed_total", "Requests refused with 503 by what 
 
 REDIS_ERRORS = Counter("understudy_read_redis_errors_total", "Calls that Redis did not answer in time")
 REDIS_USED = Gauge("understudy_read_redis_used", "1 while Redis is asked, 0 while it is passed by")
+
+POSTGRES_USED = Gauge("understudy_read_postgres_used", "1 while PostgreSQL is asked, 0 while it is away")
+POSTGRES_ERRORS = Counter("understudy_read_postgres_errors_total", "Looks at PostgreSQL that found nobody")
 
 FEED_LIVE = Gauge("understudy_read_feed_live", "1 while this process hears PROJECTIONS")
 FEED_GAPS = Counter("understudy_read_feed_gaps_total", "Interruptions after which announcements may have been missed")

@@ -69,6 +69,7 @@ def _utc(value: datetime) -> datetime:
 Text = Annotated[str, Field(min_length=1, max_length=MAX_TEXT), BeforeValidator(_tidy), AfterValidator(_printable)]
 Words = Annotated[str, Field(min_length=1, max_length=MAX_WORDS), BeforeValidator(_fold), AfterValidator(_printable)]
 Instant = Annotated[AwareDatetime, BeforeValidator(_rfc3339), AfterValidator(_utc)]
+MinRevision = Annotated[int, Field(ge=1, le=2**63 - 1)]
 Status = Literal["active", "draft", "archived", "unlisted"]
 
 
@@ -100,6 +101,9 @@ class ListParameters(BaseModel):
     limit: int = Field(DEFAULT_LIMIT, ge=1, le=MAX_LIMIT, description="Most events on a page.")
     cursor: str | None = Field(
         None, min_length=1, max_length=cursors.MAX_LENGTH, description="`next_cursor` of the page before, unchanged."
+    )
+    min_revision: MinRevision | None = Field(
+        None, description="The same as `X-Min-Revision`, for where a CDN stands between."
     )
 
 
@@ -167,7 +171,7 @@ def _bound(audience: Audience, parameters: ListParameters) -> str:
 
 
 def _spelled(parameters: ListParameters) -> dict[str, str]:
-    asked = parameters.model_dump(exclude={"limit", "cursor"}, exclude_none=True)
+    asked = parameters.model_dump(exclude={"limit", "cursor", "min_revision"}, exclude_none=True)
     return {name: _spell(value) for name, value in asked.items()}
 
 

@@ -7,9 +7,8 @@ from fastapi import APIRouter, Depends, Query, Request, Response
 from pydantic import BaseModel
 
 from read_api import asked, shapes
-from read_api.answers import respond
+from read_api.answers import Answers
 from read_api.audience import Audience
-from read_api.cache_policy import CachePolicy
 from read_api.catalogue import Catalogue
 from read_api.parameters import ListParameters, ManageListParameters, Question
 from read_api.status import StatusBoard
@@ -18,6 +17,8 @@ from shared.problems import responses
 
 EventId = Annotated[int, Depends(asked.event_id)]
 Handle = Annotated[str, Depends(asked.handle)]
+NamedRevision = Annotated[int, Depends(asked.named_revision)]
+MinRevision = Annotated[int, Depends(asked.min_revision)]
 
 
 def _public_list(parameters: Annotated[ListParameters, Query()]) -> Question:
@@ -57,13 +58,13 @@ VIEWS = {
 }
 
 
-def events(catalogue: Catalogue, policy: CachePolicy, audience: Audience) -> APIRouter:
+def events(catalogue: Catalogue, answers: Answers, audience: Audience) -> APIRouter:
     """`/v1/events…`: active events, everything else is 404. `/v1/manage/events…`: all of them, behind a token."""
     view = VIEWS[audience]
     routes = APIRouter(prefix=view.prefix, tags=[audience.value], dependencies=[*view.guards])
     plain: dict[str, Any] = {
-        "dependencies": [Depends(asked.nothing)],
-        "responses": _answers(*view.refusals, 404),
+        "dependencies": [Depends(asked.only_min_revision), Depends(asked.once)],
+        "responses": _answers(*view.refusals, 404, 409),
         "openapi_extra": CONDITIONAL,
     }
 
@@ -71,47 +72,63 @@ def events(catalogue: Catalogue, policy: CachePolicy, audience: Audience) -> API
         "",
         dependencies=[Depends(asked.once)],
         response_model=view.page,
-        responses=_answers(*view.refusals),
+        responses=_answers(*view.refusals, 409),
         openapi_extra=CONDITIONAL,
     )
-    async def list_events(request: Request, question: Annotated[Question, Depends(view.question)]) -> Response:
+    async def list_events(
+        request: Request, question: Annotated[Question, Depends(view.question)], named: NamedRevision
+    ) -> Response:
         """A page of events, ready to show. `X-Revision` is the revision of the whole collection."""
-        page = await catalogue.page(question)
+        revision = max(named, question.parameters.min_revision or 0)
+        page = await catalogue.page(question, revision)
         cursor = page.next_cursor
         # Relative to the page itself: the host that a proxy claims never reaches an answer.
         link = None if cursor is None else f'<?{question.query(cursor)}>; rel="next"'
-        return respond(request, page, audience, policy, link=link)
+        return await answers.respond(request, page, audience, revision=revision, link=link)
 
     @routes.get("/by-handle/{handle}", response_model=view.event, **plain)
-    async def get_event_by_handle(request: Request, handle: Handle) -> Response:
+    async def get_event_by_handle(request: Request, handle: Handle, revision: MinRevision) -> Response:
         """The event that bears this handle now, with its tickets."""
-        return respond(request, await catalogue.by_handle(audience, handle), audience, policy)
+        named = await catalogue.by_handle(audience, handle, revision)
+        return await answers.respond(request, named, audience, revision=revision)
 
     @routes.get("/{event_id}", response_model=view.event, **plain)
-    async def get_event(request: Request, event_id: EventId) -> Response:
+    async def get_event(request: Request, event_id: EventId, revision: MinRevision) -> Response:
         """An event with its tickets."""
-        return respond(request, await catalogue.event(audience, event_id), audience, policy)
+        named = await catalogue.event(audience, event_id, revision)
+        return await answers.respond(request, named, audience, revision=revision)
 
     @routes.get("/{event_id}/tickets", response_model=view.tickets, **plain)
-    async def get_tickets(request: Request, event_id: EventId) -> Response:
+    async def get_tickets(request: Request, event_id: EventId, revision: MinRevision) -> Response:
         """An event's tickets, in the order in which they are offered."""
-        return respond(request, await catalogue.tickets(audience, event_id), audience, policy)
+        named = await catalogue.tickets(audience, event_id, revision)
+        return await answers.respond(request, named, audience, revision=revision)
 
     return routes
 
 
-def overview(catalogue: Catalogue, policy: CachePolicy, board: StatusBoard) -> APIRouter:
+def overview(catalogue: Catalogue, answers: Answers, board: StatusBoard) -> APIRouter:
     """What is there, and how fresh it is."""
-    routes = APIRouter(prefix="/v1", tags=[Audience.PUBLIC.value], dependencies=[Depends(asked.nothing)])
+    routes = APIRouter(prefix="/v1", tags=[Audience.PUBLIC.value])
 
     @routes.get(
-        "/categories", response_model=shapes.Categories, responses=_answers(400, 503), openapi_extra=CONDITIONAL
+        "/categories",
+        dependencies=[Depends(asked.only_min_revision), Depends(asked.once)],
+        response_model=shapes.Categories,
+        responses=_answers(400, 409, 503),
+        openapi_extra=CONDITIONAL,
     )
-    async def get_categories(request: Request) -> Response:
+    async def get_categories(request: Request, revision: MinRevision) -> Response:
         """The categories of all active events, by name, with how many events each has."""
-        return respond(request, await catalogue.categories(), Audience.PUBLIC, policy)
+        named = await catalogue.categories(revision)
+        return await answers.respond(request, named, Audience.PUBLIC, revision=revision)
 
-    @routes.get("/status", response_model=shapes.LiveStatus, responses=responses(400, 503))
+    @routes.get(
+        "/status",
+        dependencies=[Depends(asked.nothing)],
+        response_model=shapes.LiveStatus,
+        responses=responses(400, 503),
+    )
     async def get_status() -> Response:
         """Is the data live? Answered whatever else is down; never cached, and made at most once a second."""
         return Response(await board.read(), media_type="application/json")
@@ -124,10 +141,13 @@ def _header(description: str, example: str) -> dict[str, Any]:
 
 
 HEADERS = {
-    "ETag": _header("Strong; the same on every replica. Send it back as `If-None-Match`.", '"17-3f2a9c01b7de"'),
+    "ETag": _header(
+        "Strong, its own in each coding; the same on every replica. Send it back as `If-None-Match`.",
+        '"17-3f2a9c01b7de"',
+    ),
     "X-Revision": _header("The revision shown. It only grows.", "17"),
-    "Cache-Status": _header("Where the answer came from (RFC 9211).", "understudy; hit; detail=redis"),
-    "Server-Timing": _header("How long it took, in milliseconds.", 'read;desc="redis";dur=0.42'),
+    "Cache-Status": _header("Where the answer came from (RFC 9211).", "understudy; hit; detail=l1"),
+    "Server-Timing": _header("How long it took, in milliseconds.", 'read;desc="l1"'),
 }
 CONDITIONAL: dict[str, Any] = {
     "parameters": [

@@ -243,6 +243,37 @@ class Shopify(_Shape):
     budget_left: float | None = Field(description="Cost points; null when it is not known.")
 
 
+class FeedStatus(_Shape):
+    """The announcements of changes, as this process hears them."""
+
+    live: bool = Field(description="Every announcement is heard; if not, nothing is answered from L1.")
+    silent_seconds: float | None = Field(
+        description="Since the last announcement or heartbeat; a heartbeat comes every 0.3 s. Null while not connected."
+    )
+    heard: int | None = Field(description="The last announcement heard, by its number; the same wherever nobody lags.")
+
+
+class L1Status(_Shape):
+    """The documents that this process has in its own memory. Hits and misses count since it began."""
+
+    documents: int
+    bytes: int
+    max_bytes: int
+    hits: int
+    misses: int
+    hit_ratio: float | None = Field(description="Null before the first read.")
+
+
+class ProcessStatus(_Shape):
+    """Of the one process that answered; several may share the address."""
+
+    id: str = Field(description="Made up when it began, so that two answers can be told apart.")
+    up_seconds: float
+    feed: FeedStatus
+    l1: L1Status | None
+    live_streams: int | None = Field(description="Open `/v1/changes` streams.")
+
+
 class LiveStatus(_Shape):
     """Null: not known now, or never happened yet."""
 
@@ -256,4 +287,5 @@ class LiveStatus(_Shape):
     drift: Drift | None
     runs: list[OpenRun] | None
     shopify: Shopify
+    process: ProcessStatus
     degraded: list[Literal["postgres", "redis", "nats"]] = Field(description="What this service does without now.")

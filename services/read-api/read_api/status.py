@@ -14,6 +14,7 @@ from read_api.database import Database
 from read_api.feed import Feed
 from read_api.listing import SQL
 from read_api.visibility import Visibility
+from read_api.vitals import Vitals
 from shared.errors import Unavailable
 
 MAX_AGE = 1.0  # seconds that one status is given to everyone who asks
@@ -26,13 +27,19 @@ class StatusBoard:
     """Answers whatever is down; what can't be known then is null."""
 
     def __init__(
-        self, database: Database, circuit: Circuit, feed: Feed, visibility: Visibility, budget: Budget
+        self,
+        database: Database,
+        circuit: Circuit,
+        feed: Feed,
+        visibility: Visibility,
+        budget: Budget,
+        vitals: Vitals | None = None,
     ) -> None:
         self._database = database
         self._budget = budget
         self._circuit = circuit
-        self._feed = feed
         self._visibility = visibility
+        self._vitals = vitals or Vitals(feed)
         self._coalescer: Coalescer[bytes] = Coalescer(max_loads=1, max_waiters=10_000)
         self._made: tuple[float, bytes] | None = None
         self._counting: asyncio.Task[dict[str, Any] | None] | None = None
@@ -62,6 +69,7 @@ class StatusBoard:
                 },
                 **(projections or UNKNOWN),
                 "shopify": {"budget_left": await self._budget.left()},
+                "process": self._vitals.summary(),
                 "degraded": await self._degraded(postgres=projections is not None),
             },
             option=orjson.OPT_UTC_Z | orjson.OPT_OMIT_MICROSECONDS,
@@ -85,7 +93,7 @@ class StatusBoard:
             return None
 
     async def _degraded(self, *, postgres: bool) -> list[str]:
-        parts = {"postgres": postgres, "redis": await self._circuit.check(), "nats": self._feed.live}
+        parts = {"postgres": postgres, "redis": await self._circuit.check(), "nats": self._vitals.hears}
         return [name for name, well in parts.items() if not well]
 
 

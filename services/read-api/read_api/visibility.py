@@ -14,7 +14,7 @@ class Visibility:
     def __init__(self) -> None:
         self._freshness = Freshness()
 
-    def heard(self, event: EventProjectedV1, *, late: bool) -> None:
+    def heard(self, event: EventProjectedV1, *, late: bool, sequence: int) -> None:  # noqa: ARG002 (when, not where)
         if late or event.origin is not Origin.WEBHOOK:  # a backfill or a refetch says nothing of webhooks
             return
         took = (datetime.now(UTC) - event.seen_at).total_seconds()

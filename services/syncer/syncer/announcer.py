@@ -4,6 +4,7 @@ In this order, after the commit: who hears the announcement finds Redis raised a
 between leaves the change unacknowledged, and its redelivery says all of it once more; the tag's revision absorbs it.
 """
 
+import asyncio
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +16,9 @@ from shared.bus import Bus
 from shared.contracts import Change, EventProjectedV1
 from shared.postgres import Connection, queries, transaction
 from shared.tags import EVENTS, RedisUnavailable, Tags, event_tag
+from shared.tags.names import tagged_event
 from syncer import metrics
+from syncer.standing import name_of, standing, with_lists
 from syncer.store import Projected, Store
 
 log = structlog.get_logger()
@@ -23,14 +26,18 @@ SQL = queries("syncer")
 
 RECENT = 120.0  # seconds before Redis was lost: what it heard then may have been lost with it
 RELAYED_AT_ONCE = 500  # tags
+# Seconds that an announcement waits for a Redis that hangs; its own timeouts add up to 1.0 s. Meanwhile what is
+# committed is seen by whoever has to load it, and the older version must not be shown elsewhere for a second more (P5).
+RAISED_WITHIN = 0.4
 
 
 @dataclass(frozen=True)
 class Said:
-    """A change that altered what readers see, and what became of its event."""
+    """A change that altered what readers see, and what became of its event. `again`: it may have been said before."""
 
     projected: Projected
     change: Change
+    again: bool = False
 
 
 class Announcer:
@@ -50,14 +57,19 @@ class Announcer:
             BusUnavailable: the bus did not take all of it; the changes must be redelivered.
             PostgresUnavailable: Redis is away, and what it missed could not be kept.
         """
-        await self._raise(_tags(said))
+        await self.raise_tags(_tags(said))
         announcements = [
             announcement for of_event in _by_event(said).values() for announcement in _announcements(of_event)
         ]
         await self._bus.publish_all(announcements)
         metrics.ANNOUNCED.inc(len(announcements))
 
-    async def _raise(self, tags: Sequence[tuple[str, int]]) -> None:
+    async def raise_tags(self, tags: Sequence[tuple[str, int]]) -> None:
+        """In Redis; while it is away, what it misses is kept for the relay.
+
+        Raises:
+            PostgresUnavailable: it could not be kept.
+        """
         if await self._reach(tags):
             return
         async with transaction(self._store.pool) as connection:
@@ -69,10 +81,11 @@ class Announcer:
         if self._away:
             return False
         try:
-            await self._tags.purge_all(tags)
-        except RedisUnavailable as error:
+            async with asyncio.timeout(RAISED_WITHIN):
+                await self._tags.purge_all(tags)
+        except (RedisUnavailable, TimeoutError) as error:
             self._lose()
-            log.warning("redis.lost", tags=len(tags), error=str(error))
+            log.warning("redis.lost", tags=len(tags), error=repr(error))
             return False
         return True
 
@@ -92,6 +105,7 @@ class Announcer:
             kept = [(row["tag"], row["revision"]) for row in await connection.fetch(SQL.get_unraised, RELAYED_AT_ONCE)]
             recent = [] if lost_at is None else await self._changed_since(connection, lost_at - RECENT)
         await self._tags.purge_all(recent + kept)
+        await self._announce_anew(recent + kept)
         if kept:
             async with transaction(self._store.pool) as connection:
                 await connection.executemany(SQL.drop_unraised, kept)
@@ -100,6 +114,16 @@ class Announcer:
         if self._lost_at == lost_at:  # and was not lost again meanwhile
             self._lost_at = None
         return len(kept) == RELAYED_AT_ONCE
+
+    async def _announce_anew(self, raised: Sequence[tuple[str, int]]) -> None:
+        """Who took an old document from Redis meanwhile, and had not heard of the new one, keeps it in memory."""
+        if not raised:
+            return
+        events = {event for tag, _ in raised if (event := tagged_event(tag)) is not None}
+        async with transaction(self._store.pool) as connection:
+            announcements = await standing(connection, events)
+        now = time.time_ns()  # another name, or the bus would drop it as said before
+        await self._bus.publish_all([each.model_copy(update={"id": f"{each.id}:anew:{now}"}) for each in announcements])
 
     def _lose(self) -> None:
         """Remember when Redis was lost, until all is raised that it may not know when it is back."""
@@ -144,8 +168,9 @@ def _announcements(said: Sequence[Said]) -> list[EventProjectedV1]:
 
 def _announcement(said: Said, seen_at: datetime) -> EventProjectedV1:
     projected, change = said.projected, said.change
-    # One name for one revision: said once more, it is a duplicate, and the bus drops it.
-    name = f"event:{projected.event_id}:{projected.revision}:{projected.made_at.isoformat()}"
+    name = name_of(projected.event_id, projected.revision, projected.made_at)
+    if said.again and projected.events_revision is not None:
+        name = with_lists(name, projected.events_revision)
     return EventProjectedV1(
         id=name if change.caused_by is None else f"{name}:{change.caused_by}",
         source="syncer",

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import structlog
@@ -82,8 +83,10 @@ class Projector:
         }
         if not redelivered:
             return []
-        standing = await self._store.standing(list(redelivered))
-        return [Said(standing[event_id], change) for event_id, change in redelivered.items() if event_id in standing]
+        standing = list((await self._store.standing(list(redelivered))).values())
+        # One says where the lists stand; the others are dropped as duplicates if they are.
+        said = standing[:1] + [replace(each, events_revision=None) for each in standing[1:]]
+        return [Said(each, redelivered[each.event_id], again=True) for each in said]
 
 
 def _read(message: Msg) -> Change | Exception:

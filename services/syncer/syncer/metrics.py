@@ -12,6 +12,8 @@ VISIBLE_SECONDS = Histogram(
 )
 PROJECT_SECONDS = Histogram("understudy_project_seconds", "One batch of changes carried into the tables")
 ANNOUNCED = Counter("understudy_announced_total", "Announcements on PROJECTIONS")
+# After a start, or the death of a replica; most of them are duplicates, which the bus drops.
+SAID_AGAIN = Counter("understudy_said_again_total", "Announcements that a dead syncer may have left unsaid")
 UNRAISED = Counter("understudy_tags_unraised_total", "Tags that Redis did not take at once")
 # Reads of single resources: reason is why (tie, tickets, variants, stranger, …).
 REFETCHES = Counter(
@@ -48,3 +50,14 @@ REBUILD_LOCKED_SECONDS = Gauge(
 )
 REBUILD_PAUSED_SECONDS = Gauge("understudy_rebuild_paused_seconds", "How long changes waited for the last switch")
 REBUILT = Counter("understudy_rebuilt_events_total", "Events in rebuilt tables, by what became of them", ["decision"])
+# What the purger told the CDN. kind: tags; or everything, whose scope is ours (all that bears our tag) or whole.
+CDN_PURGES = Counter("understudy_cdn_purges_total", "Purges that the provider accepted", ["provider", "kind"])
+CDN_TAGS = Counter("understudy_cdn_purged_tags_total", "Tags in accepted purges, repeats included", ["provider"])
+CDN_FAILURES = Counter("understudy_cdn_failures_total", "Purges that failed, by their error", ["provider", "error"])
+# reason: backlog, refused, failing; or first, changed, stream, behind: what was announced may have been missed.
+CDN_ESCALATIONS = Counter("understudy_cdn_escalations_total", "Times that everything was owed", ["provider", "reason"])
+# Of the replica that purges; on all others 0. Alert when it exceeds what readers may be shown, s-maxage above all.
+CDN_AGE = Gauge("understudy_cdn_purge_age_seconds", "Age of the oldest announcement that the CDN was not told yet")
+CDN_WAITING = Gauge("understudy_cdn_tags", "Tags that wait for their purge, or for its repeat")
+CDN_PURGE_SECONDS = Histogram("understudy_cdn_purge_seconds", "How long the provider took to accept a purge")
+CDN_BEHIND = Gauge("understudy_cdn_edges_behind", "Edges of several that are away, or were emptied just now")

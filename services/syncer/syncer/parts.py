@@ -25,6 +25,7 @@ from syncer.doctor.subscriptions import wanted
 from syncer.export import Export
 from syncer.handlers import Projector
 from syncer.loops import Loop
+from syncer.purger.agent import Purger
 from syncer.rebuild.due import Due
 from syncer.rebuild.herald import Herald
 from syncer.rebuild.rebuild import Rebuild
@@ -37,10 +38,12 @@ from syncer.runs import Runner, Runs, Work
 from syncer.settings import SyncerSettings
 from syncer.shop_reader import ShopReader
 from syncer.store import Store
+from syncer.succession import Succession
 
 log = structlog.get_logger()
 
 RELAY_INTERVAL = 0.5  # seconds; bounds how long a returning Redis may hold what it did not hear
+PURGER_INTERVAL = 2.0  # seconds between looks whether nobody purges; bounds what a dead purger's successor waits
 REFETCH_INTERVAL = 1.0  # seconds between looks for what other replicas ask for, and what was postponed
 RUN_INTERVAL = 1.0  # seconds between looks for what operators ask for
 SCHEDULE_INTERVAL = 5.0  # seconds between looks at what is due
@@ -93,6 +96,7 @@ def put_together(
     return Parts(
         Consuming(bus, SYNCER_CHANGES, Projector(store, announcer, refetching, export.noticed).handle),
         (
+            Loop("succession", Succession(pool, announcer, bus).step, RELAY_INTERVAL, longest_pause=RELAY_INTERVAL),
             Loop("relay", announcer.step, RELAY_INTERVAL, longest_pause=RELAY_INTERVAL),
             refetching,
             doubting,
@@ -102,6 +106,7 @@ def put_together(
             Loop("doctor's rounds", Rounds(runs, settings.doctor_interval).step, SCHEDULE_INTERVAL),
             Loop("rebuild due", due.step, REBUILD_INTERVAL),
             Loop("rebuild's leftovers", rebuild.tidy, REBUILD_INTERVAL),
+            *((Loop("purger", Purger(settings, pool, bus).step, PURGER_INTERVAL),) if settings.cdn_provider else ()),
             Loop("herald", Herald(pool, announcer, bus).step, RUN_INTERVAL),
         ),
     )

@@ -8,6 +8,7 @@ from pydantic_settings import NoDecode
 
 from shared.settings import NatsSettings, PostgresSettings, RedisSettings, ServiceSettings
 from shared.shopify import ShopifySettings
+from syncer.purger.settings import CdnSettings
 from syncer.rules import EVENT_FIELDS, TICKET_FIELDS, Rules
 
 
@@ -30,7 +31,7 @@ ORIGIN = re.compile(r"https://[\w.-]+(:\d+)?|http://[\w.\[\]:-]+:\d+")
 Words = Annotated[frozenset[str], NoDecode, BeforeValidator(_split)]
 
 
-class SyncerSettings(ServiceSettings, NatsSettings, PostgresSettings, RedisSettings, ShopifySettings):
+class SyncerSettings(ServiceSettings, NatsSettings, PostgresSettings, RedisSettings, ShopifySettings, CdnSettings):
     webhook_public_url: HttpUrl | None = Field(
         None, description="Where Shopify reaches webhook-ingest; unset: no subscription is registered."
     )

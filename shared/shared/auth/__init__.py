@@ -9,7 +9,7 @@ async def manage(principal: Annotated[Principal, Depends(require("events:read"))
 """
 
 from shared.auth.authenticator import Authenticator, authenticator
-from shared.auth.dependency import require
+from shared.auth.dependency import authorize, require
 from shared.auth.principal import InvalidToken, Principal, Scope
 from shared.auth.settings import AuthSettings
 from shared.auth.static_keys import StaticKeys, mint
@@ -22,6 +22,7 @@ __all__ = [
     "Scope",
     "StaticKeys",
     "authenticator",
+    "authorize",
     "mint",
     "require",
 ]

@@ -1,6 +1,6 @@
 """`Depends(require("events:read"))`: a route behind a bearer token and a scope."""
 
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Iterable
 from typing import Annotated
 
 import structlog
@@ -38,15 +38,20 @@ async def _authorized(
 ) -> Principal:
     if credentials is None:
         raise _refusal(401, "A bearer token is needed.")
-    authenticator: Authenticator = request.app.state.authenticator
+    return await authorize(request.app.state.authenticator, credentials.credentials, needed.scopes, request.url.path)
+
+
+async def authorize(authenticator: Authenticator, token: str, scopes: Iterable[str], path: str) -> Principal:
+    """Whose token it is, for what is no FastAPI route. Raises Problem as `require` does."""
     try:
-        principal = await authenticator.principal(credentials.credentials)
+        principal = await authenticator.principal(token)
     except InvalidToken as error:
-        log.info("auth.refused", path=request.url.path, reason=str(error))
+        log.info("auth.refused", path=path, reason=str(error))
         raise _refusal(401, str(error), error="invalid_token") from None
-    if not all(principal.may(scope) for scope in needed.scopes):
-        log.info("auth.refused", path=request.url.path, reason="insufficient_scope", subject=principal.subject)
-        raise _refusal(403, f"The scope {needed.scope_str} is needed.", "insufficient_scope", needed.scope_str)
+    needed = " ".join(scopes)
+    if not all(principal.may(scope) for scope in needed.split()):
+        log.info("auth.refused", path=path, reason="insufficient_scope", subject=principal.subject)
+        raise _refusal(403, f"The scope {needed} is needed.", "insufficient_scope", needed)
     return principal
 
 

@@ -9,6 +9,7 @@ from urllib.parse import urlsplit, urlunsplit
 
 import asyncpg
 import httpx2
+import nats
 import pytest
 from projected import STATIC_KEYS, Shop
 from waiting import eventually
@@ -21,6 +22,7 @@ from shared.migrations import migrate
 from shared.provision import provision
 from shared.settings import NatsSettings, RedisSettings
 from shared.tags import Tags, connect
+from shared.topology import PROJECTIONS
 
 BASE = "http://api"
 Serve = Callable[..., AbstractAsyncContextManager[httpx2.AsyncClient]]
@@ -35,6 +37,14 @@ def own_redis_url(redis_url: str) -> str:
 @pytest.fixture(scope="session")
 async def _provisioned(nats_url: str) -> None:
     await provision(NatsSettings(nats_url=nats_url))
+
+
+@pytest.fixture
+async def _nothing_said(nats_url: str, _provisioned: None) -> None:
+    """Who starts looks back, and the events of the test before have the same ids."""
+    client = await nats.connect(nats_url)
+    await client.jetstream().purge_stream(PROJECTIONS.name)
+    await client.close()
 
 
 @pytest.fixture
@@ -60,7 +70,7 @@ async def shop(projections: str, tags: Tags) -> AsyncIterator[Shop]:
 
 @pytest.fixture
 def settings(
-    projections: str, tags: Tags, own_redis_url: str, nats_url: str, _provisioned: None
+    projections: str, tags: Tags, own_redis_url: str, nats_url: str, _nothing_said: None
 ) -> Callable[..., ReadApiSettings]:
     assert tags is not None  # Redis was emptied
 
@@ -68,6 +78,7 @@ def settings(
         given: dict[str, Any] = {
             "postgres_dsn": projections, "redis_url": own_redis_url, "nats_url": nats_url,
             "auth_static_keys": STATIC_KEYS, "log_level": "error",
+            "l1_max_bytes": 0,  # `shop` writes tables and Redis, and announces nothing; a test of L1 gives it room
         }  # fmt: skip
         return ReadApiSettings(**(given | changes))
 

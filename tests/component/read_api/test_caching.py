@@ -1,6 +1,7 @@
 """Redis, the fence and coalescing, on real servers: one load, never an old document."""
 
 import asyncio
+import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -17,7 +18,9 @@ from waiting import eventually
 from read_api.circuit import Circuit
 from read_api.coalescer import Coalescer
 from read_api.floors import Floors
-from read_api.reader import Answer, Reader, Source
+from read_api.l1 import L1
+from read_api.news import News
+from read_api.reader import Answer, Reader, Source, Wanted
 from sandbox.servers import Valkey
 from shared.settings import RedisSettings
 from shared.tags import EVENTS, LEASE, Document, Hit, Lead, Tags, Wait, connect, event_tag
@@ -48,6 +51,14 @@ class Loader:
         return document
 
 
+class Beating:
+    """A feed of which a sign of life was heard just now."""
+
+    @property
+    def heard_at(self) -> float:
+        return time.monotonic()
+
+
 OLD, NEW = Document(1, 200, b"old"), Document(2, 200, b"new")
 
 
@@ -60,7 +71,7 @@ async def readers(own_redis_url: str, tags: Tags) -> AsyncIterator[tuple[Reader,
         client = connect(RedisSettings(redis_url=own_redis_url))
         own = Tags(client)
         circuit, coalescer = Circuit(own), Coalescer[Answer](100, 20_000)
-        made.append(Reader(own, circuit, coalescer, Floors()))
+        made.append(Reader(own, circuit, coalescer, Floors(), L1(0, Beating()), News()))
         closing += [coalescer.close, circuit.close, client.aclose]
     yield made[0], made[1]
     for close in closing:
@@ -87,26 +98,15 @@ async def test_searches_are_coalesced_though_nobody_stores_them(api: httpx2.Asyn
     assert loads() - before < 100
 
 
-async def test_a_caller_that_leaves_takes_nobody_along(api: httpx2.AsyncClient, shop: Shop):
-    await shop.save(JAZZ)
-    tasks = [asyncio.create_task(api.get("/v1/events/42")) for _ in range(50)]
-    await eventually(lambda: (REGISTRY.get_sample_value("understudy_read_waiters") or 0) >= 1)
-    tasks[0].cancel()
-    answers = await asyncio.gather(*tasks, return_exceptions=True)
-    assert isinstance(answers[0], asyncio.CancelledError)
-    assert {answer.status_code for answer in answers[1:] if isinstance(answer, httpx2.Response)} == {200}
-    assert len(answers[1:]) == sum(isinstance(answer, httpx2.Response) for answer in answers)
-
-
 async def test_a_slow_loader_never_brings_an_old_document_back(readers, tags: Tags):
     slow, quick = readers
     loading = Loader(OLD)
-    answer = asyncio.create_task(slow.read("event:1", "document", loading))
+    answer = asyncio.create_task(slow.read(Wanted("event:1", "document", loading)))
     await eventually(lambda: loading.begun)
     await tags.purge("event:1", 2)
     fresh = Loader(NEW)
     fresh.opened.set()
-    assert (await quick.read("event:1", "document", fresh)).document == NEW
+    assert (await quick.read(Wanted("event:1", "document", fresh))).document == NEW
     loading.opened.set()
     assert not (await answer).stored
     assert await tags.elect("event:1", "document") == Hit(NEW)
@@ -115,7 +115,7 @@ async def test_a_slow_loader_never_brings_an_old_document_back(readers, tags: Ta
 async def test_a_slow_loader_stores_nothing_after_an_eviction(readers, tags: Tags):
     slow, _ = readers
     loading = Loader(OLD)
-    answer = asyncio.create_task(slow.read("event:1", "document", loading))
+    answer = asyncio.create_task(slow.read(Wanted("event:1", "document", loading)))
     await eventually(lambda: loading.begun)
     await tags.client.flushdb()
     loading.opened.set()
@@ -128,7 +128,7 @@ async def test_a_document_below_its_tag_is_not_stored(readers, tags: Tags):
     await tags.purge("event:1", 5)
     stale = Loader(Document(4, 200, b"stale"))
     stale.opened.set()
-    assert not (await reader.read("event:1", "document", stale)).stored
+    assert not (await reader.read(Wanted("event:1", "document", stale))).stored
     assert isinstance(await tags.elect("event:1", "document"), Lead)
 
 
@@ -136,9 +136,9 @@ async def test_the_other_process_waits_and_gets_what_was_stored(readers):
     one, other = readers
     loading, unused = Loader(NEW), Loader(OLD)
     unused.opened.set()
-    first = asyncio.create_task(one.read("event:1", "document", loading))
+    first = asyncio.create_task(one.read(Wanted("event:1", "document", loading)))
     await eventually(lambda: loading.begun)
-    second = asyncio.create_task(other.read("event:1", "document", unused))
+    second = asyncio.create_task(other.read(Wanted("event:1", "document", unused)))
     loading.opened.set()
     assert (await first).source is Source.POSTGRES
     assert (await second).source is Source.REDIS
@@ -149,9 +149,9 @@ async def test_a_loader_that_fails_hands_over_to_the_other_process_at_once(reade
     one, other = readers
     failing, good = Loader(RuntimeError("broken")), Loader(NEW)
     good.opened.set()
-    first = asyncio.create_task(one.read("event:1", "document", failing))
+    first = asyncio.create_task(one.read(Wanted("event:1", "document", failing)))
     await eventually(lambda: failing.begun)
-    second = asyncio.create_task(other.read("event:1", "document", good))
+    second = asyncio.create_task(other.read(Wanted("event:1", "document", good)))
     failing.opened.set()
     async with asyncio.timeout(LEASE / 2):
         assert (await second).document == NEW
@@ -165,7 +165,7 @@ async def test_a_loader_that_died_is_replaced_when_its_lease_ends(readers, tags:
     assert isinstance(await tags.elect("event:1", "document"), Wait)
     good = Loader(NEW)
     good.opened.set()
-    answer = await reader.read("event:1", "document", good)
+    answer = await reader.read(Wanted("event:1", "document", good))
     assert (answer.document, answer.stored) == (NEW, True)
 
 
@@ -173,9 +173,9 @@ async def test_what_may_not_be_kept_leaves_no_lease_behind(readers, tags: Tags):
     one, other = readers
     empty = Loader(Document(3, 200, b""))
     empty.opened.set()
-    assert not (await one.read("events", "list:x", empty, lambda document: document.body != b"")).stored
+    assert not (await one.read(Wanted("events", "list:x", empty, lambda document: document.body != b""))).stored
     async with asyncio.timeout(LEASE / 2):
-        await other.read("events", "list:x", empty, lambda document: document.body != b"")
+        await other.read(Wanted("events", "list:x", empty, lambda document: document.body != b""))
     assert empty.begun == 2
     assert await tags.client.hgetall("understudy:events") == {}
 
@@ -258,10 +258,10 @@ async def test_who_joins_a_load_that_began_before_a_newer_answer_is_not_given_th
     reader, _ = readers
     slow, quick = Loader(OLD, NEW), Loader(NEW)
     quick.opened.set()
-    first = asyncio.create_task(reader.read("event:1", "event", slow))
+    first = asyncio.create_task(reader.read(Wanted("event:1", "event", slow)))
     await eventually(lambda: slow.begun)
-    assert (await reader.read("event:1", "tickets", quick)).document == NEW
-    joining = [asyncio.create_task(reader.read("event:1", "event", slow)) for _ in range(1000)]
+    assert (await reader.read(Wanted("event:1", "tickets", quick))).document == NEW
+    joining = [asyncio.create_task(reader.read(Wanted("event:1", "event", slow))) for _ in range(1000)]
     await asyncio.sleep(0)  # all of them wait for the load that will give the old one
     slow.opened.set()
     answers = await asyncio.gather(first, *joining)
@@ -274,8 +274,8 @@ async def test_what_the_primary_says_is_answered_even_below_the_floor(readers):
     reader, _ = readers
     restored = Loader(NEW, OLD)
     restored.opened.set()
-    await reader.read("event:1", "event", restored, keep=None)
-    answer = await reader.read("event:1", "event", restored, keep=None)
+    await reader.read(Wanted("event:1", "event", restored, keep=None))
+    answer = await reader.read(Wanted("event:1", "event", restored, keep=None))
     assert (answer.document, answer.stale, restored.begun) == (OLD, True, 3)
 
 

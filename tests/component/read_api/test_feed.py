@@ -1,6 +1,8 @@
 """The feed hears every announcement, in order, over every interruption, and says when it can't."""
 
 import asyncio
+import threading
+import time
 from collections.abc import AsyncIterator, Iterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
@@ -13,7 +15,7 @@ from nats.js import JetStreamContext
 from projected import Event, Shop
 from waiting import eventually
 
-from read_api.feed import Feed
+from read_api.feed import SILENCE, Feed, Position
 from sandbox.servers import Nats
 from shared.contracts import EventProjectedV1
 from shared.provision import provision
@@ -27,11 +29,13 @@ class Ear:
 
     revisions: list[int] = field(default_factory=list)
     late: list[int] = field(default_factory=list)
+    sequences: list[int] = field(default_factory=list)
     interruptions: int = 0
     resumptions: list[bool] = field(default_factory=list)
 
-    def heard(self, event: EventProjectedV1, *, late: bool) -> None:
+    def heard(self, event: EventProjectedV1, *, late: bool, sequence: int) -> None:
         self.revisions.append(event.revision)
+        self.sequences.append(sequence)
         if late:
             self.late.append(event.revision)
 
@@ -170,6 +174,55 @@ async def test_a_paused_server_is_noticed(bus: Nats, ear):
         bus.resume()
     await eventually(lambda: feed.live, within=10)
     assert listener.interruptions == 1
+
+
+@dataclass
+class Clock:
+    """The process's own, which may be put forward: as the real one is for a process that was stopped."""
+
+    ahead: float = 0.0
+
+    def __call__(self) -> float:
+        return time.monotonic() + self.ahead
+
+
+async def test_a_process_that_slept_knows_when_it_wakes(bus: Nats, jetstream: JetStreamContext):
+    listener, clock = Ear(), Clock()
+    feed = Feed(NatsSettings(nats_url=bus.url), [listener], clock)
+    feed.start()
+    await eventually(lambda: feed.live)
+    assert clock() - feed.heard_at < SILENCE
+    clock.ahead += SILENCE
+    assert clock() - feed.heard_at >= SILENCE, "before anything else had a turn"
+    await announce(jetstream, announcement(1))
+    await eventually(lambda: listener.resumptions == [False, False])
+    await eventually(lambda: listener.revisions == [1])
+    assert (listener.interruptions, listener.late) == (1, [1])
+    await feed.close()
+
+
+async def test_an_idle_feed_stays_live_and_says_when_it_heard_last(jetstream: JetStreamContext, ear):
+    listener, feed = ear
+    for _ in range(5):
+        before = feed.heard_at
+        await eventually(lambda before=before: feed.heard_at > before, within=SILENCE)
+    assert listener.interruptions == 0
+    await announce(jetstream, announcement(1))
+    await announce(jetstream, announcement(2))
+    await eventually(lambda: listener.sequences == [1, 2])
+    stream = await jetstream.stream_info(PROJECTIONS.name)
+    assert feed.position == Position(stream.created, 2)
+
+
+async def test_a_loop_that_was_blocked_is_a_gap(jetstream: JetStreamContext, ear):
+    listener, feed = ear
+    await announce(jetstream, announcement(1))
+    await eventually(lambda: listener.revisions == [1])
+    threading.Event().wait(SILENCE + 0.2)
+    assert time.monotonic() - feed.heard_at >= SILENCE
+    await eventually(lambda: listener.resumptions == [False, False])
+    await announce(jetstream, announcement(2))
+    await eventually(lambda: listener.revisions == [1, 2])
 
 
 async def test_what_is_no_contract_of_ours_stops_nothing(jetstream: JetStreamContext, ear):

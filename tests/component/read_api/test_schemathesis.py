@@ -19,7 +19,7 @@ CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance,
 def test_generated_questions_are_answered_as_promised(process: Process) -> None:
     schema = schemathesis.openapi.from_url(f"{process.url}/openapi.json")  # type: ignore[attr-defined]
     seen: list[int] = []
-    for found in schema.get_all_operations():
+    for found in schema.exclude(path="/v1/changes").get_all_operations():  # an answer without an end: test_live.py
         operation = found.ok()
 
         @settings(
@@ -33,5 +33,5 @@ def test_generated_questions_are_answered_as_promised(process: Process) -> None:
             case.validate_response(answer, checks=CHECKS)
 
         ask()
-    assert {200, 400, 404} <= set(seen) <= {200, 304, 400, 404}
+    assert {200, 400, 404} <= set(seen) <= {200, 304, 400, 404, 409}
     assert len(seen) > 10 * EXAMPLES / 2

@@ -8,7 +8,8 @@ import jsonschema
 import orjson
 import pytest
 from databases import fresh_database
-from projected import Shop
+from projected import Event, Shop
+from waiting import eventually
 
 from sandbox.servers import free_port
 from shared.migrations import load
@@ -133,3 +134,37 @@ async def test_the_points_that_are_left_at_shopify_are_read_from_redis(serve, ta
     await tags.client.hset(points_key("blue-hall.myshopify.com"), mapping=figures)
     async with serve(shopify_shop="Blue-Hall.myshopify.com") as api:
         assert (await told(api))["shopify"] == {"budget_left": 1500.0}
+
+
+async def test_the_process_that_answers_tells_of_its_memory_and_of_what_it_hears(serve, shop: Shop):
+    await shop.save(Event(42))
+    async with serve(l1_max_bytes=1 << 20) as api, serve() as other:
+        await eventually(lambda: hears(api))
+        for _ in range(4):
+            assert (await api.get("/v1/events/42")).status_code == 200
+
+        async def counted() -> dict[str, Any]:
+            process: dict[str, Any] = (await told(api))["process"]
+            assert process["l1"]["hits"] == 3
+            return process
+
+        process = await eventually(counted)  # a status is up to a second old
+        assert (process["l1"]["documents"], process["l1"]["misses"]) == (1, 1)
+        assert process["l1"]["hit_ratio"] == 0.75
+        assert 0 < process["l1"]["bytes"] < process["l1"]["max_bytes"]
+        assert process["feed"]["silent_seconds"] < 1
+        assert process["live_streams"] == 0
+        assert process["id"] == (await told(api))["process"]["id"] != (await told(other))["process"]["id"]
+
+
+async def hears(api: httpx2.AsyncClient) -> bool:
+    """Before that nothing is answered from memory."""
+    live: bool = (await told(api))["process"]["feed"]["live"]
+    return live
+
+
+async def test_without_nats_it_says_so_and_that_it_hears_nothing(serve):
+    async with serve(nats_url=f"nats://127.0.0.1:{free_port()}") as api:
+        status = await told(api)
+        assert "nats" in status["degraded"]
+        assert status["process"]["feed"] == {"live": False, "silent_seconds": None, "heard": None}

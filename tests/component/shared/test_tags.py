@@ -101,6 +101,38 @@ async def test_a_document_below_its_tag_is_refused_even_with_a_lease(tags):
     assert await stored(tags, 5)
 
 
+async def test_a_fill_from_a_newer_commit_than_was_raised_takes_every_older_document_along(tags):
+    """Its syncer was killed before it raised the tag: nobody else would, for as long as its messages lie unanswered."""
+    await tags.purge(TAG, 1)
+    assert await stored(tags, 1, "tickets")
+    assert await stored(tags, 1, "manage")
+    assert await stored(tags, 2, "public")
+    assert isinstance(await tags.elect(TAG, "tickets"), Lead)
+    assert isinstance(await tags.elect(TAG, "manage"), Lead)
+    assert await tags.elect(TAG, "public") == Hit(document(2))
+
+
+async def test_a_tag_that_a_fill_has_raised_refuses_slower_loaders_and_keeps_those_of_the_same_commit(tags):
+    slow, equal = await lead(tags, "slow"), await lead(tags, "equal")
+    assert await stored(tags, 2)
+    assert not await tags.fill(TAG, "slow", slow, document(1))
+    assert await tags.fill(TAG, "equal", equal, document(2))
+
+
+async def test_the_purge_that_comes_after_such_a_fill_finds_nothing_left_to_do(tags):
+    assert await stored(tags, 2)
+    assert not await tags.purge(TAG, 2)
+    assert await tags.elect(TAG, NAME) == Hit(document(2))
+    assert await tags.purge(TAG, 3)
+
+
+async def test_a_tag_with_more_documents_than_lua_can_unpack_is_raised_by_a_fill(tags, client, monkeypatch):
+    monkeypatch.setattr(module, "MAX_DOCUMENTS", 20_000)
+    await client.hset(tags._key(TAG), mapping={f"d:{number}": document(1).encode() for number in range(12_000)})
+    assert await stored(tags, 2)
+    assert await client.hlen(tags._key(TAG)) == 3  # the document, the revision, the end
+
+
 async def test_revisions_are_compared_as_numbers(tags):
     await tags.purge(TAG, 9)
     assert await tags.purge(TAG, 10)
@@ -221,8 +253,8 @@ def complete() -> Iterator[Callable[[Coroutine[Any, Any, None]], None]]:
 @given(steps=STEPS)
 @settings(max_examples=120, deadline=None)
 def test_no_schedule_brings_back_what_was_purged(redis_url, complete, steps):
-    """A reader never finds a document older than the newest purge since the cache was last emptied, nor one older
-    than what it was loaded from; and a loader who began before a purge or a loss stores nothing."""
+    """A reader never finds a document older than the newest purge or fill since the cache was last emptied, nor one
+    older than what it was loaded from; and a loader who began before a purge or a loss stores nothing."""
     complete(scheduled(redis_url, steps))
 
 
@@ -243,8 +275,9 @@ async def run(tags, client, steps):  # noqa: C901 (one case for each thing that 
                 unsaid.append(committed)
             case "purge" if unsaid:
                 revision = unsaid.pop(0)
-                assert await tags.purge(TAG, revision) == (revision > raised)
-                epoch, raised = epoch + 1, max(raised, revision)
+                news = await tags.purge(TAG, revision)
+                assert news == (revision > raised)
+                epoch, raised = epoch + news, max(raised, revision)
             case "forget":
                 await client.delete(tags._key(TAG))
                 epoch, raised = epoch + 1, 0
@@ -257,7 +290,8 @@ async def run(tags, client, steps):  # noqa: C901 (one case for each thing that 
             case "fill" if loading:
                 name, lease, revision, began = loading.pop(argument % len(loading))
                 kept = await tags.fill(TAG, name, lease, document(revision))
-                assert kept == (began == epoch)
+                assert kept == (began == epoch and revision >= raised)
+                raised = max(raised, revision) if kept else raised
     for name in ("public", "manage"):
         answer = await tags.elect(TAG, name)
         if isinstance(answer, Hit):

@@ -1,11 +1,12 @@
 """Concurrent misses share one load."""
 
 import asyncio
+import time
 
 import pytest
 from waiting import eventually
 
-from read_api.coalescer import Coalescer, LoadAbandoned, LoadOverdue, Overloaded
+from read_api.coalescer import HAND_OVER_WITHIN, Coalescer, LoadAbandoned, LoadOverdue, Overloaded
 
 
 class Gate:
@@ -101,6 +102,18 @@ async def test_a_load_that_always_fails_is_tried_twice_however_many_wait():
     answers = await asyncio.gather(*tasks, return_exceptions=True)
     assert all(isinstance(answer, RuntimeError) for answer in answers)
     assert gate.begun == 2
+
+
+async def test_a_load_that_took_long_to_fail_is_not_tried_again():
+    """Or whoever waited for it would wait as long once more, and PostgreSQL's queue with them."""
+    shared, gate = coalescer(), Gate(RuntimeError("too late"), "document")
+    tasks = await joined(shared, gate, 5)
+    began = time.monotonic()
+    await eventually(lambda: time.monotonic() - began > HAND_OVER_WITHIN)
+    gate.opened.set()
+    answers = await asyncio.gather(*tasks, return_exceptions=True)
+    assert all(isinstance(answer, RuntimeError) for answer in answers)
+    assert gate.begun == 1
 
 
 async def test_a_load_that_hangs_ends_for_everyone_at_the_deadline():

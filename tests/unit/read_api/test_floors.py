@@ -18,30 +18,30 @@ def announced(event_id: int, revision: int, events_revision: int | None = None) 
 def test_a_floor_is_the_highest_revision_heard_or_answered():
     floors = Floors()
     assert floors.of("event:42") == 0
-    floors.heard(announced(42, 3), late=False)
+    floors.heard(announced(42, 3), late=False, sequence=1)
     assert floors.of("event:42") == 3
     floors.lift("event:42", 5)
-    floors.heard(announced(42, 4), late=False)
+    floors.heard(announced(42, 4), late=False, sequence=1)
     assert floors.of("event:42") == 5
     assert floors.of("event:43") == 0
 
 
 def test_a_late_announcement_counts_as_any_other():
     floors = Floors()
-    floors.heard(announced(42, 3, events_revision=9), late=True)
+    floors.heard(announced(42, 3, events_revision=9), late=True, sequence=1)
     assert (floors.of("event:42"), floors.of(EVENTS)) == (3, 9)
 
 
 def test_the_lists_rise_only_when_one_changed():
     floors = Floors()
-    floors.heard(announced(42, 3, events_revision=9), late=False)
-    floors.heard(announced(42, 4), late=False)
+    floors.heard(announced(42, 3, events_revision=9), late=False, sequence=1)
+    floors.heard(announced(42, 4), late=False, sequence=1)
     assert floors.of(EVENTS) == 9
 
 
 def test_an_interruption_lowers_no_floor():
     floors = Floors()
-    floors.heard(announced(42, 3), late=False)
+    floors.heard(announced(42, 3), late=False, sequence=1)
     floors.interrupted()
     floors.resumed(missed=True)
     assert floors.of("event:42") == 3

@@ -1,0 +1,138 @@
+"""`GET /v1/changes`: let a client in, and keep its stream until it goes."""
+
+from typing import Any
+
+from fastapi import APIRouter, Request, Response
+from fastapi.routing import APIRoute
+from starlette.datastructures import Headers
+from starlette.types import Receive, Scope, Send
+
+from read_api.audience import Audience
+from read_api.live import asking
+from read_api.live.asking import Wish, wish
+from read_api.live.hub import Hub
+from shared.auth import Authenticator, authorize
+from shared.problems import Problem, responses
+
+HEADERS = {
+    "Content-Type": "text/event-stream",
+    "Cache-Control": "no-store, no-transform",
+    "X-Accel-Buffering": "no",  # nginx would hold events back
+}
+HEAD = "understudy.head"  # in the scope: it is a HEAD, which elsewhere is answered by its GET
+SCOPE = "events:read"
+DESCRIPTION = """\
+Server-Sent Events:
+
+- `purge` `{"tag": "event:42", "revision": 17}`: every document of that tag below that revision is gone. Read it again,
+  with `min_revision=17` where a CDN stands between.
+- `reset`: something may have been missed. Nothing that you hold is known to be current: revalidate it.
+- `degraded`: announcements are being missed. Until `live`, revalidate before you rely on anything.
+- `live`: from here on, everything is told. The first event of a connection is this or `degraded`.
+
+Each event but `degraded` has an id, good on every replica: a client that comes back with `Last-Event-ID` is told what
+it missed, the latest revision of each tag, or `reset`. One that comes without an id revalidates what it held before.
+Anonymous clients hear of what is, or was, visible to them. With a token of scope `events:read`, drafts are told, too,
+and the stream ends after 15 minutes, to look at the token again.
+"""
+TAGS = "What to hear of, separated by commas: `events` (every list) or `event:{id}`; up to 100. All, when left out."
+
+
+DOCUMENTED: dict[str, Any] = {
+    "parameters": [
+        {"name": asking.TAGS, "in": "query", "required": False, "description": TAGS, "schema": {"type": "string"}},
+        {
+            "name": asking.LAST_EVENT_ID,
+            "in": "query",
+            "required": False,
+            "description": "The same as `Last-Event-ID`, for clients that can't send the header.",
+            "schema": {"type": "string"},
+        },
+        {
+            "name": "Last-Event-ID",
+            "in": "header",
+            "required": False,
+            "description": "The last id that you were told; browsers send it of their own accord.",
+            "schema": {"type": "string"},
+        },
+    ],
+    "security": [{}, {"HTTPBearer": []}],
+}
+
+
+class EventStream(Response):
+    """An answer without an end. One task, which waits for the client to go; others hand the frames over."""
+
+    def __init__(self, hub: Hub, asked: Wish, *, organizer: bool) -> None:
+        super().__init__(headers=HEADERS)
+        del self.headers["Content-Length"]  # Starlette's, of the empty body
+        self._hub = hub
+        self._asked = asked
+        self._organizer = organizer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        client = _address(scope)
+        self._hub.admit(client)
+        await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
+        if scope.get(HEAD):
+            await send({"type": "http.response.body", "body": b"", "more_body": False})
+            return
+        stream = self._hub.join(send, self._asked, organizer=self._organizer, client=client)
+        try:
+            while (await receive())["type"] != "http.disconnect":
+                pass
+        finally:
+            self._hub.leave(stream)
+
+
+class StreamRoute(APIRoute):
+    """Calls its endpoint without what FastAPI keeps for each request (exit stacks, the request): 10,000 stay open."""
+
+    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["method"] != "GET":
+            await super().handle(scope, receive, send)  # 405
+            return
+        response = await self.endpoint(Request(scope))
+        await response(scope, receive, send)
+
+
+def routes(hub: Hub) -> APIRouter:
+    router = APIRouter(route_class=StreamRoute)
+
+    @router.get(
+        "/v1/changes",
+        tags=[Audience.PUBLIC.value],
+        description=DESCRIPTION,
+        status_code=200,
+        response_class=EventStream,
+        responses={200: {"content": {"text/event-stream": {}}}, **responses(400, 401, 403, 503)},
+        openapi_extra=DOCUMENTED,
+    )
+    async def get_changes(request: Request) -> Response:
+        _refuse_body(request.headers)
+        asked = wish(request.scope["query_string"], request.headers.get("Last-Event-ID"))
+        organizer = await _is_organizer(request)
+        return EventStream(hub, asked, organizer=organizer)
+
+    return router
+
+
+async def _is_organizer(request: Request) -> bool:
+    """False without a token. Raises Problem (401, 403) for one that proves nothing, or too little."""
+    sent = request.headers.get("Authorization")
+    if sent is None:
+        return False
+    scheme, _, token = sent.partition(" ")
+    authenticator: Authenticator = request.app.state.authenticator
+    await authorize(authenticator, token.strip() if scheme.lower() == "bearer" else "", [SCOPE], request.url.path)
+    return True
+
+
+def _refuse_body(headers: Headers) -> None:
+    """A server waits for the body that was announced before it notices that the client has gone."""
+    if headers.get("Content-Length", "0") != "0" or "Transfer-Encoding" in headers:
+        raise Problem(400, "This address takes no body.")
+
+
+def _address(scope: Scope) -> str:
+    return str(scope["client"][0]) if scope.get("client") else ""

@@ -1,0 +1,1 @@
+"""Tell the CDN what it must no longer show."""
