@@ -1,4 +1,7 @@
-"""Read what was asked from the URL, strictly: whatever is not understood is refused, so nobody mints cache keys."""
+"""Read what was asked from the URL, strictly: whatever is not understood is refused, so nobody mints cache keys.
+
+Coroutines, though nothing is awaited: FastAPI runs plain functions in threads, which costs 0.15 ms for each.
+"""
 
 import re
 from collections import Counter
@@ -32,42 +35,42 @@ EventId = Annotated[str, Path(description="Shopify's product id.", pattern="^[0-
 Handle = Annotated[str, Path(description="The event's handle, as in its URL.", examples=["jazz-night"])]
 
 
-def event_id(event_id: EventId) -> int:
+async def event_id(event_id: EventId) -> int:
     """Raises Problem: 404 for digits that are no id (0, leading zeros, above 64 bits)."""
     if CANONICAL_ID.fullmatch(event_id) is None or int(event_id) > MAX_ID:
         raise Problem(404, "There is no such event.")
     return int(event_id)
 
 
-def handle(handle: Handle) -> str:
+async def handle(handle: Handle) -> str:
     """Raises Problem: 404 for what can be no handle."""
     if len(handle) > MAX_HANDLE or CONTROL.search(handle):
         raise Problem(404, "There is no such event.")
     return handle
 
 
-def nothing(request: Request) -> None:
+async def nothing(request: Request) -> None:
     """For routes without parameters."""
     _refuse("This address takes no parameters.", list(request.query_params.keys()))
 
 
-def only_min_revision(request: Request) -> None:
+async def only_min_revision(request: Request) -> None:
     """For documents that are asked for by their address."""
     others = [name for name in request.query_params if name != MIN_REVISION]
     _refuse("This address takes no parameter but min_revision.", others)
 
 
-def named_revision(x_min_revision: MinRevisionHeader = None) -> int:
+async def named_revision(x_min_revision: MinRevisionHeader = None) -> int:
     """The revision that the reader has seen; 0 when it names none."""
     return x_min_revision or 0
 
 
-def min_revision(x_min_revision: MinRevisionHeader = None, min_revision: MinRevisionQuery = None) -> int:
+async def min_revision(x_min_revision: MinRevisionHeader = None, min_revision: MinRevisionQuery = None) -> int:
     """The same, from the header or the query string."""
     return max(x_min_revision or 0, min_revision or 0)
 
 
-def once(request: Request) -> None:
+async def once(request: Request) -> None:
     """For lists: which of two values is meant?"""
     counted = Counter(name for name, _ in request.query_params.multi_items())
     _refuse("Each parameter can be given once.", [name for name, times in counted.items() if times > 1])

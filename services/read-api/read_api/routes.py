@@ -21,11 +21,11 @@ NamedRevision = Annotated[int, Depends(asked.named_revision)]
 MinRevision = Annotated[int, Depends(asked.min_revision)]
 
 
-def _public_list(parameters: Annotated[ListParameters, Query()]) -> Question:
+async def _public_list(parameters: Annotated[ListParameters, Query()]) -> Question:
     return asked.question(Audience.PUBLIC, parameters)
 
 
-def _organizer_list(parameters: Annotated[ManageListParameters, Query()]) -> Question:
+async def _organizer_list(parameters: Annotated[ManageListParameters, Query()]) -> Question:
     return asked.question(Audience.ORGANIZER, parameters)
 
 

@@ -1,12 +1,13 @@
 """From the webhook's 200 to the new title on every replica, at one rate after the other."""
 
 import asyncio
+import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from http import HTTPStatus
-from typing import Any
+from typing import Any, cast
 
 from ops.bench import bare, cpu
 from ops.bench.letters import bodies, letter
@@ -21,12 +22,12 @@ from ops.bench.wire import Wire, connected
 RATES = (25, 50, 100, 200, 400)  # edits a second
 PROMISED_AT = 200  # edits a second
 EVENTS = 500  # that are edited in turn: at the highest rate each of them less than once a second
-POLL = 0.002  # seconds between two looks at first: visible is at most this, and one read, later than it was
-SLACKENING = 0.1  # of the age: who has waited long looks less often, or the looking itself would be the load
+LOOK_ANYWAY = 0.25  # seconds between two looks while no purge is heard
 GIVEN_UP = 5.0  # seconds
 LEAST_SAID = 0.02  # of a core
 LETTERS_AT_ONCE, READERS_AT_ONCE = 64, 256  # connections to webhook-ingest, and to each read-api
 BETWEEN = 2.5  # seconds between two rates: the next edit of an event is in another second of Shopify's clock
+PURGED = re.compile(rb'"tag":"event:(\d+)"')
 TARGETS = (Target("p50 ms", under=10), Target("p99 ms", under=50), Target("never seen", under=1))
 
 
@@ -45,12 +46,47 @@ class Measured:
     late: Sequence[float]
 
 
+class Purges(asyncio.Protocol):
+    """A live stream: when each event's purge was heard last, and who waits for the next one."""
+
+    def __init__(self, host: str) -> None:
+        self._host = host
+        self._tail = b""
+        self._heard: dict[str, float] = {}
+        self._waiting: dict[str, list[asyncio.Future[None]]] = {}
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        head = f"GET /v1/changes HTTP/1.1\r\nHost: {self._host}\r\nAccept: text/event-stream\r\n\r\n"
+        cast("asyncio.Transport", transport).write(head.encode())
+
+    def data_received(self, data: bytes) -> None:
+        *lines, self._tail = (self._tail + data).split(b"\n")
+        for line in lines:
+            if found := PURGED.search(line):
+                event = found[1].decode()
+                self._heard[event] = time.perf_counter()
+                for waiting in self._waiting.pop(event, []):
+                    waiting.set_result(None)
+
+    async def next(self, event: str, since: float) -> None:
+        """Until a purge of it was heard since then, or for a moment."""
+        if self._heard.get(event, 0.0) > since:
+            return
+        waiting = asyncio.get_running_loop().create_future()
+        self._waiting.setdefault(event, []).append(waiting)
+        await asyncio.wait((waiting,), timeout=LOOK_ANYWAY)
+
+
 @dataclass
 class Replica:
-    """One read-api, and what its readers hold: entity tags by path."""
+    """One read-api, what is heard from it, and what its readers hold: entity tags by path.
+
+    A reader does what a browser does: it reads again when it hears that what it holds is gone.
+    """
 
     host: str
     idle: "asyncio.Queue[Wire]"
+    purges: Purges
     held: dict[str, str] = field(default_factory=dict)
 
     async def look(self, wire: Wire, asked: str) -> tuple[bytes | None, float]:
@@ -67,16 +103,18 @@ class Replica:
     async def sees(self, asked: str, title: str, since: float) -> float | None:
         """When; None when it did not within `GIVEN_UP`."""
         words = b'"title":"%b"' % title.encode()
-        wire = await self.idle.get()
-        try:
-            while (age := time.perf_counter() - since) < GIVEN_UP:
+        looked = since
+        while time.perf_counter() - since < GIVEN_UP:
+            await self.purges.next(asked.rpartition("/")[2], looked)
+            looked = time.perf_counter()
+            wire = await self.idle.get()
+            try:
                 body, at = await self.look(wire, asked)
-                if body is not None and words in body:
-                    return at
-                await asyncio.sleep(max(POLL, SLACKENING * age))
-            return None
-        finally:
-            self.idle.put_nowait(wire)
+            finally:
+                self.idle.put_nowait(wire)
+            if body is not None and words in body:
+                return at
+        return None
 
 
 async def measure(
@@ -139,7 +177,7 @@ class Turn:
         if status != HTTPStatus.OK:
             raise ConnectionError(f"webhook-ingest answered {status}: {body[:200]!r}")
         self.taken.append(answered - sent)
-        seen = await asyncio.gather(*(each.sees(asked, title, answered) for each in self.replicas))
+        seen = await asyncio.gather(*(each.sees(asked, title, sent) for each in self.replicas))
         moments = [at for at in seen if at is not None]
         if len(moments) < len(seen):
             self.lost += 1
@@ -149,7 +187,8 @@ class Turn:
 
 async def _replica(url: str, events: Sequence[Mapping[str, Any]]) -> Replica:
     host, port = place(url)
-    replica = Replica(f"{host}:{port}", await _idle(host, port, READERS_AT_ONCE))
+    _, purges = await asyncio.get_running_loop().create_connection(lambda: Purges(f"{host}:{port}"), host, port)
+    replica = Replica(f"{host}:{port}", await _idle(host, port, READERS_AT_ONCE), purges)
     wire = replica.idle.get_nowait()
     for event in events:
         await replica.look(wire, path(event))
