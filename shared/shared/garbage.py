@@ -1,4 +1,4 @@
-"""Let Python's collector of circles look less often, in processes that work in batches."""
+"""Let Python's collector of circles look less often, in processes that work in batches or hold much."""
 
 import gc
 

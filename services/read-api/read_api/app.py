@@ -2,8 +2,10 @@
 
 from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
 
 from fastapi import FastAPI
+from starlette.types import Receive, Scope, Send
 
 from read_api import openapi, routes
 from read_api.answers import Answers
@@ -30,6 +32,7 @@ from read_api.visibility import Visibility
 from read_api.vitals import Vitals
 from shared import health, problems, telemetry
 from shared.auth import authenticator
+from shared.garbage import collect_rarely
 from shared.tags import Tags, connect
 
 SERVICE = "read-api"
@@ -41,6 +44,23 @@ A shop's events and tickets, read in milliseconds and never from Shopify.
 - Errors are RFC 9457 problems. Unknown, repeated and malformed parameters are 400 and say which.
 - `/v1/events…` shows active events to everyone; `/v1/manage/events…` shows all, with a token of scope `events:read`.
 """
+
+
+class Application(FastAPI):
+    """FastAPI behind the hot path. A middleware comes after five layers of FastAPI's, which cost more than a hit."""
+
+    def __init__(self, hot_path: HotPath, **told: Any) -> None:
+        super().__init__(**told)
+        self._hot_path = hot_path
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        hit = self._hot_path.hit(scope)
+        if hit is None:
+            await super().__call__(scope, receive, send)
+            return
+        start, body = hit
+        await send(start)
+        await send(body)
 
 
 def create_app(settings: ReadApiSettings | None = None) -> FastAPI:
@@ -89,9 +109,11 @@ def create_app(settings: ReadApiSettings | None = None) -> FastAPI:
             for start in (database.start, circuit.start, hub.start, feed.start):
                 start()
             running.enter_context(told_to_stop(hub.stop))
+            collect_rarely()  # a look at all that L1 holds takes 0.2 s for each 20,000 documents (measured)
             yield
 
-    app = FastAPI(
+    app = Application(
+        HotPath(l1),
         title="Understudy",
         version="1",
         description=DESCRIPTION,
@@ -108,5 +130,4 @@ def create_app(settings: ReadApiSettings | None = None) -> FastAPI:
     health.install(app, settings, {"postgres": database.start_problem})
     telemetry.instrument(app, settings)
     app.add_middleware(Edge, cors=opened)
-    app.add_middleware(HotPath, l1=l1)
     return app

@@ -7,7 +7,7 @@ into a dictionary, a few headers, and two messages that were made before.
 from collections.abc import Hashable, Iterable
 
 from prometheus_client import Counter
-from starlette.types import ASGIApp, Message, Receive, Scope, Send
+from starlette.types import Message, Scope
 
 from read_api import metrics
 from read_api.l1 import L1, Address
@@ -32,24 +32,15 @@ def target(path: str, query: bytes) -> tuple[Hashable, int]:
 
 
 class HotPath:
-    """The outermost layer, in front of `app`."""
+    """What lies ready in `l1`."""
 
-    def __init__(self, app: ASGIApp, l1: L1) -> None:
-        self._app = app
+    def __init__(self, l1: L1) -> None:
         self._l1 = l1
         self._counters: dict[tuple[str, str, str], Counter] = {}
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        hit = self._hit(scope) if scope["type"] == "http" else None
-        if hit is None:
-            await self._app(scope, receive, send)
-            return
-        start, body = hit
-        await send(start)
-        await send(body)
-
-    def _hit(self, scope: Scope) -> tuple[Message, Message] | None:
-        method = scope["method"]
+    def hit(self, scope: Scope) -> tuple[Message, Message] | None:
+        """The two messages that answer this request, or None: the application has to."""
+        method: str = scope.get("method", "")  # a lifespan has none
         address = self._address(scope) if method in ("GET", "HEAD") else None
         asked = None if address is None else _asked(scope["headers"], address.representation.document.revision)
         if address is None or asked is None:
