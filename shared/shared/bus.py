@@ -15,6 +15,7 @@ from faststream.nats.opentelemetry import NatsTelemetryMiddleware
 from nats.js import JetStreamContext
 from opentelemetry import propagate
 
+from shared import telemetry
 from shared.contracts import Contract
 from shared.ending import end
 from shared.errors import Permanent, Unavailable
@@ -177,7 +178,8 @@ def make_broker(settings: NatsSettings, service: str) -> NatsBroker:
     # FastStream's own callback raises at some answers of a server ("maximum connections exceeded"), which ends the
     # client's reconnecting for good.
     broker._connection_kwargs["error_cb"] = on_error  # noqa: SLF001
-    broker.add_middleware(NatsTelemetryMiddleware())
+    if telemetry.traces_leave():
+        broker.add_middleware(NatsTelemetryMiddleware())
     return broker
 
 

@@ -109,6 +109,11 @@ def instrument(app: FastAPI, settings: ServiceSettings) -> None:
     FastAPIInstrumentor.instrument_app(app, excluded_urls="livez,readyz,metrics")
 
 
+def traces_leave() -> bool:
+    """Whether `configure` was given a collector. Where it was not, spans would cost 0.1 ms each and go nowhere."""
+    return isinstance(trace.get_tracer_provider(), TracerProvider)
+
+
 def _export_traces(endpoint: str, service: str) -> None:
     provider = TracerProvider(resource=Resource.create({SERVICE_NAME: service}))
     exporter = OTLPSpanExporter(endpoint=f"{endpoint.rstrip('/')}/v1/traces")

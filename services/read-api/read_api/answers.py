@@ -6,14 +6,14 @@ from fastapi import Request, Response
 
 from read_api.audience import Audience
 from read_api.cache_policy import NO_STORE, CachePolicy
-from read_api.catalogue import FOUND, Named
+from read_api.catalogue import Named
 from read_api.codings import Coding
 from read_api.hot_path import target
 from read_api.l1 import L1, Address, Entry
 from read_api.reader import Answer, Source
 from read_api.representations import Bodies, Representation
 from shared.problems import Problem
-from shared.tags import Document
+from shared.tags import FOUND, Document
 
 CACHE = "understudy"  # our name in Cache-Status
 HOT = {"Cache-Status": f"{CACHE}; hit; detail=l1", "Server-Timing": 'read;desc="l1"'}  # of whatever lies ready

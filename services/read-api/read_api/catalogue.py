@@ -14,9 +14,8 @@ from read_api.listing import SQL, page_query
 from read_api.parameters import Question
 from read_api.reader import Answer, Keep, Load, Reader, Wanted, everything
 from shared.postgres import NotMigrated
-from shared.tags import EVENTS, Document, event_tag
+from shared.tags import EVENTS, FOUND, NOT_FOUND, Document, event_tag
 
-FOUND, NOT_FOUND = 200, 404
 EMPTY = b'{"events":[]'  # how a list without events begins
 NEXT_CURSOR = b',"next_cursor":'  # the last member of a list, so that it can be read from the end
 

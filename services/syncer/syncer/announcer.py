@@ -6,7 +6,7 @@ between leaves the change unacknowledged, and its redelivery says all of it once
 
 import asyncio
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 
@@ -15,7 +15,7 @@ import structlog
 from shared.bus import Bus
 from shared.contracts import Change, EventProjectedV1
 from shared.postgres import Connection, queries, transaction
-from shared.tags import EVENTS, RedisUnavailable, Tags, event_tag
+from shared.tags import EVENTS, FOUND, NO_DOCUMENTS, Document, RedisUnavailable, Tags, event_tag
 from shared.tags.names import tagged_event
 from syncer import metrics
 from syncer.standing import name_of, standing, with_lists
@@ -29,6 +29,9 @@ RELAYED_AT_ONCE = 500  # tags
 # Seconds that an announcement waits for a Redis that hangs; its own timeouts add up to 1.0 s. Meanwhile what is
 # committed is seen by whoever has to load it, and the older version must not be shown elsewhere for a second more (P5).
 RAISED_WITHIN = 0.4
+
+
+BROUGHT_AT_MOST = 100  # events of a batch whose documents go to Redis with their purges
 
 
 @dataclass(frozen=True)
@@ -57,32 +60,36 @@ class Announcer:
             BusUnavailable: the bus did not take all of it; the changes must be redelivered.
             PostgresUnavailable: Redis is away, and what it missed could not be kept.
         """
-        await self.raise_tags(_tags(said))
+        await self.raise_tags(_tags(said), _documents(said))
         announcements = [
             announcement for of_event in _by_event(said).values() for announcement in _announcements(of_event)
         ]
         await self._bus.publish_all(announcements)
         metrics.ANNOUNCED.inc(len(announcements))
 
-    async def raise_tags(self, tags: Sequence[tuple[str, int]]) -> None:
+    async def raise_tags(
+        self, tags: Sequence[tuple[str, int]], documents: Mapping[str, Document] = NO_DOCUMENTS
+    ) -> None:
         """In Redis; while it is away, what it misses is kept for the relay.
+
+        `documents`, by tag, go there with the purge: nobody has to load what everybody asks for next.
 
         Raises:
             PostgresUnavailable: it could not be kept.
         """
-        if await self._reach(tags):
+        if await self._reach(tags, documents):
             return
         async with transaction(self._store.pool) as connection:
             await connection.execute(SQL.keep_unraised, *zip(*tags, strict=True))
         metrics.UNRAISED.inc(len(tags))
 
-    async def _reach(self, tags: Sequence[tuple[str, int]]) -> bool:
+    async def _reach(self, tags: Sequence[tuple[str, int]], documents: Mapping[str, Document]) -> bool:
         """False when Redis did not hear all of it."""
         if self._away:
             return False
         try:
             async with asyncio.timeout(RAISED_WITHIN):
-                await self._tags.purge_all(tags)
+                await self._tags.purge_all(tags, documents)
         except (RedisUnavailable, TimeoutError) as error:
             self._lose()
             log.warning("redis.lost", tags=len(tags), error=repr(error))
@@ -146,6 +153,18 @@ def _tags(said: Sequence[Said]) -> list[tuple[str, int]]:
         if each.projected.events_revision is not None:
             tags[EVENTS] = max(each.projected.events_revision, tags.get(EVENTS, 0))
     return list(tags.items())
+
+
+def _documents(said: Sequence[Said]) -> Mapping[str, Document]:
+    """What anyone may read of these events. In a flood few of them are asked for, and those are loaded."""
+    newest = {each.projected.event_id: each.projected for each in said}
+    if len(newest) > BROUGHT_AT_MOST:
+        return NO_DOCUMENTS
+    return {
+        event_tag(event_id): Document(now.revision, FOUND, now.document.encode())
+        for event_id, now in newest.items()
+        if now.document is not None
+    }
 
 
 def _by_event(said: Sequence[Said]) -> dict[int, list[Said]]:

@@ -47,6 +47,7 @@ class Projected:
     events_revision: int | None = None  # the lists have changed, too
     visible: bool = False  # to anonymous readers, before or after
     deleted: bool = False
+    document: str | None = None  # what anyone may read of it now; None: nothing
     refetch: str | None = None
     error: Exception | None = None
 
@@ -61,6 +62,7 @@ class Written:
     listed: bool
     visible: bool
     deleted: bool
+    document: str | None = None
 
 
 class Store:
@@ -204,8 +206,9 @@ async def _write(connection: Connection, folded: Fold, stored: Mapping[int, Row]
         written[event_id] = Written(revision, made_at, seen, seen, visible, deleted=True)
     for put in puts:
         edition, revised = put.revised.edition, put.revised
+        document = revised.documents.document if put.event.status == "active" else None
         written[put.event.id] = Written(
-            edition.revision, edition.synced_at, revised.changed, revised.listed, put.shown, deleted=False
+            edition.revision, edition.synced_at, revised.changed, revised.listed, put.shown, False, document
         )
     return written
 
@@ -248,6 +251,7 @@ def _projected(heard: Heard, heed: Heed, written: Mapping[int, Written], events_
         events_revision=events_revision if event.listed else None,
         visible=event.visible,
         deleted=event.deleted,
+        document=event.document,
         refetch=heed.refetch,
         error=heard.refused,
     )

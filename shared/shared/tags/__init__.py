@@ -6,17 +6,18 @@ Three scripts of one key each carry the protocol, so it is atomic, and safe in a
 
     elect   a reader asks: here is the document | you load it (lease) | someone else does (wait)
     fill    the loader stores, if its lease still stands and its revision is not below the tag's; or gives the lease up
-    purge   the syncer raises the revision: documents and leases below it are gone
+    purge   the syncer raises the revision: documents and leases below it are gone; the new document may come with it
 
 A purge, an eviction, an expiry or a restart of Redis voids every lease of the tag, so a slow loader can never bring an
 old document back.
 """
 
 import secrets
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from importlib.resources import files
+from types import MappingProxyType
 from typing import Any
 
 import redis.asyncio
@@ -26,10 +27,13 @@ from redis.backoff import NoBackoff
 
 from shared.errors import Unavailable
 from shared.settings import RedisSettings
-from shared.tags.names import EVENTS, event_tag
+from shared.tags.names import EVENTS, PUBLIC_EVENT, event_tag
 
 __all__ = [
     "EVENTS",
+    "FOUND",
+    "NOT_FOUND",
+    "NO_DOCUMENTS",
     "Document",
     "Hit",
     "Lead",
@@ -39,6 +43,8 @@ __all__ = [
     "connect",
     "event_tag",
 ]
+
+FOUND, NOT_FOUND = 200, 404  # the statuses of documents
 
 SOCKET_TIMEOUT = 0.5  # seconds; a cache that is slower than that is no cache
 CONNECT_TIMEOUT = 0.5  # seconds
@@ -67,6 +73,9 @@ class Document:
     def decode(cls, stored: bytes) -> "Document":
         revision, status, body = stored.split(b" ", 2)
         return cls(int(revision), int(status), body)
+
+
+NO_DOCUMENTS: Mapping[str, Document] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -123,7 +132,7 @@ class Tags:
 
     async def fill(self, tag: str, name: str, lease: str, document: Document) -> bool:
         """False when the lease no longer stands, the tag has moved on, or the tag holds too many documents."""
-        ttl = DOCUMENT_TTL if document.status == 200 else NEGATIVE_TTL  # noqa: PLR2004 (HTTP)
+        ttl = DOCUMENT_TTL if document.status == FOUND else NEGATIVE_TTL
         arguments: list[str | int | bytes] = [
             name,
             lease,
@@ -141,23 +150,28 @@ class Tags:
         async with answering():
             await self._fill([self._key(tag)], [name, lease, 0, b"", 0, 0, 0])
 
-    async def purge(self, tag: str, revision: int) -> bool:
-        """False when the tag was not below this revision: nothing had to go."""
-        async with answering():
-            return bool(await self._purge([self._key(tag)], [revision, int(DOCUMENT_TTL * 1000)]))
+    async def purge(self, tag: str, revision: int, document: Document | None = None) -> bool:
+        """False when the tag was not below this revision: nothing had to go.
 
-    async def purge_all(self, tags: Sequence[tuple[str, int]]) -> None:
+        `document`: what anyone may read of the event at that very revision. It takes the place of what goes.
+        """
+        async with answering():
+            return bool(await self._purge([self._key(tag)], _purge(revision, document)))
+
+    async def purge_all(
+        self, tags: Sequence[tuple[str, int]], documents: Mapping[str, Document] = NO_DOCUMENTS
+    ) -> None:
         """The same for many, in one round trip. Not one transaction: each tag is raised by itself.
 
         Raises:
             RedisUnavailable: some may not be raised.
         """
         if len(tags) == 1:
-            await self.purge(*tags[0])
+            await self.purge(*tags[0], documents.get(tags[0][0]))
             return
         async with answering(), self.client.pipeline(transaction=False) as pipeline:
             for tag, revision in tags:
-                await self._purge([self._key(tag)], [revision, int(DOCUMENT_TTL * 1000)], client=pipeline)
+                await self._purge([self._key(tag)], _purge(revision, documents.get(tag)), client=pipeline)
             await pipeline.execute()
 
     async def ping(self) -> None:
@@ -166,6 +180,14 @@ class Tags:
 
     def _key(self, tag: str) -> str:
         return self._prefix + tag
+
+
+def _purge(revision: int, document: Document | None) -> list[str | int | bytes]:
+    """The script's arguments. A document of another revision is none of this purge's."""
+    keep: list[str | int | bytes] = [revision, int(DOCUMENT_TTL * 1000)]
+    if document is None or document.revision != revision:
+        return keep
+    return [*keep, PUBLIC_EVENT, document.encode()]
 
 
 @asynccontextmanager

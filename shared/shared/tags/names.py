@@ -3,6 +3,7 @@
 EVENTS = "events"  # the tag of every list
 OURS = "understudy"  # of every public document at a CDN besides, so that all of them can be dropped, and nothing else
 EVENT = "event:"
+PUBLIC_EVENT = "public:event"  # the document of an event that anyone may read, among those of its tag
 
 
 def event_tag(event_id: int) -> str:

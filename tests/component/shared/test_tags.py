@@ -15,6 +15,7 @@ from shared import tags as module
 from shared.errors import Unavailable
 from shared.settings import RedisSettings
 from shared.tags import Document, Hit, Lead, RedisUnavailable, Tags, Wait, connect, event_tag
+from shared.tags.names import PUBLIC_EVENT
 
 TAG, NAME = event_tag(42), "public"
 
@@ -77,6 +78,27 @@ async def test_a_purge_takes_every_document_of_the_tag_and_of_no_other(tags):
     assert isinstance(await tags.elect(TAG, "public"), Lead)
     assert isinstance(await tags.elect(TAG, "manage"), Lead)
     assert isinstance(await tags.elect(event_tag(43), NAME), Hit)
+
+
+async def test_a_purge_may_bring_the_new_document_along(tags, client):
+    slow = await tags.elect(TAG, PUBLIC_EVENT)
+    assert await tags.purge(TAG, 2, document(2, body=b"new"))
+    assert await tags.elect(TAG, PUBLIC_EVENT) == Hit(document(2, body=b"new"))
+    assert not await tags.fill(TAG, PUBLIC_EVENT, slow.lease, document(2, body=b"of a lease that is void"))
+    assert isinstance(await tags.elect(TAG, "public:tickets"), Lead)
+    assert 0 < await client.pttl(tags._key(TAG)) <= module.DOCUMENT_TTL * 1000
+
+
+async def test_a_purge_that_comes_late_brings_nothing(tags):
+    await tags.purge(TAG, 3, document(3, body=b"newer"))
+    assert not await tags.purge(TAG, 2, document(2, body=b"older"))
+    assert await tags.elect(TAG, PUBLIC_EVENT) == Hit(document(3, body=b"newer"))
+
+
+async def test_a_purge_brings_no_document_of_another_revision(tags):
+    await tags.purge_all([(TAG, 4), (event_tag(43), 1)], {TAG: document(3), event_tag(43): document(1)})
+    assert isinstance(await tags.elect(TAG, PUBLIC_EVENT), Lead)
+    assert await tags.elect(event_tag(43), PUBLIC_EVENT) == Hit(document(1))
 
 
 async def test_a_purge_that_is_not_newer_changes_nothing(tags):
