@@ -100,7 +100,7 @@ class Replica:
         self.l1 = kit.l1(L1_BYTES, self.feed)
         for listener in (self.floors, self.l1):
             self.feed.listen(listener)
-        self.reader = kit.reader(self.tags, self.circuit, self.coalescer, self.floors, self.l1, News())
+        self.reader = kit.reader(self.tags, self.circuit, self.circuit, self.coalescer, self.floors, self.l1, News())
 
     async def read(self, kind: str, least: int = 0) -> Answer:
         """The public document `event` or `tickets`; `least`: the revision that the reader names."""

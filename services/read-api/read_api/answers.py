@@ -36,7 +36,7 @@ class Answers:
             Problem: 404, which tells nothing of what it hides: neither a revision nor an entity tag. 409: what there is
                 has not come so far.
         """
-        answer, told = named.answer, trace(named.answer)
+        answer, told = named.answer, trace(named)
         if answer.document.status != FOUND:
             raise Problem(answer.document.status, "There is no such event.", headers=told)
         if answer.document.revision < revision:
@@ -51,6 +51,8 @@ class Answers:
                 self._make_hot(request, named, shown, held, None)
             return Response(status_code=304, headers={**shown.fields(held), **told})
         body = await shown.body(codings[0])
+        if answer.entry is not None:
+            self._l1.weigh(answer.entry)
         if audience is Audience.PUBLIC:
             self._make_hot(request, named, shown, codings[0], body)
         return Response(body, headers={**shown.content_fields(codings[0]), **shown.fields(codings[0]), **told})
@@ -58,11 +60,13 @@ class Answers:
     def _representation(self, named: Named, audience: Audience, link: str | None) -> Representation:
         """That of the entry, if the answer is kept in one."""
         answer = named.answer
-        entry = answer.entry if answer.entry is not None and answer.entry.document is answer.document else None
+        entry = None if named.spare or answer.entry is None else answer.entry
+        if entry is not None and entry.document is not answer.document:
+            entry = None
         if entry is not None and named.tags in entry.shown:
             return entry.shown[named.tags]
         fields = {"X-Revision": str(answer.document.revision), **self._policy.headers(audience, named.tags)}
-        if answer.spare:  # for this reader, now: no cache on the way may go on with it
+        if named.spare:  # for this reader, now: no cache on the way may go on with it
             fields = {"X-Revision": fields["X-Revision"], "Cache-Control": NO_STORE}
         if link is not None:
             fields["Link"] = link
@@ -74,11 +78,11 @@ class Answers:
         return shown
 
     def _bodies(self, document: Document, entry: Entry | None) -> Bodies:
-        """Those of the entry, which grows with them."""
+        """Those of the entry, which is the heavier for them."""
         if entry is None:
-            return Bodies(document.body, lambda _: None)
+            return Bodies(document.body)
         if entry.bodies is None:
-            entry.bodies = Bodies(document.body, lambda more: self._l1.grow(entry, more))
+            entry.bodies = Bodies(document.body)
         return entry.bodies
 
     def _make_hot(
@@ -96,18 +100,18 @@ class Answers:
             self._l1.point(key, Address(request.scope["route"].path, entry, shown, naming))
 
 
-def trace(answer: Answer) -> Mapping[str, str]:
+def trace(named: Named) -> Mapping[str, str]:
     """How the answer was come by: Cache-Status (RFC 9211) and Server-Timing."""
+    answer = named.answer
+    parts = ["hit", "detail=stale-if-error"] if named.spare else _cache_status(answer)
     return {
-        "Cache-Status": "; ".join([CACHE, *_cache_status(answer)]),
+        "Cache-Status": "; ".join([CACHE, *parts]),
         "Server-Timing": f'read;desc="{answer.source}";dur={answer.seconds * 1000:.2f}',
     }
 
 
 def _cache_status(answer: Answer) -> list[str]:
     match answer:
-        case Answer(spare=True):
-            parts = ["hit", "detail=stale-if-error"]
         case Answer(source=Source.REDIS | Source.L1):
             parts = ["hit", f"detail={answer.source}"]
         case Answer(stale=True):

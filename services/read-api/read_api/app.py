@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
+import structlog
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
@@ -35,6 +36,8 @@ from shared.auth import authenticator
 from shared.garbage import collect_rarely
 from shared.tags import Tags, connect
 
+log = structlog.get_logger()
+
 SERVICE = "read-api"
 DESCRIPTION = """\
 A shop's events and tickets, read in milliseconds and never from Shopify.
@@ -54,7 +57,11 @@ class Application(FastAPI):
         self._hot_path = hot_path
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        hit = self._hot_path.hit(scope)
+        try:
+            hit = self._hot_path.hit(scope)
+        except Exception:  # what the hot path can't answer, the application can
+            log.exception("hot_path.failed")
+            hit = None
         if hit is None:
             await super().__call__(scope, receive, send)
             return
@@ -77,14 +84,14 @@ def create_app(settings: ReadApiSettings | None = None) -> FastAPI:
     hub = Hub(settings, feed)
     for listener in (floors, l1, visibility, news, hub):  # who is told then finds floors and L1 as they must be
         feed.listen(listener)
-    reader = Reader(tags, circuit, coalescer, floors, l1, news)
+    reader = Reader(tags, circuit, database.circuit, coalescer, floors, l1, news)
     spare_for = {Audience.PUBLIC: settings.stale_if_error, Audience.ORGANIZER: 0.0}
     catalogue = Catalogue(reader, database, floors, spare_for)
     budget = Budget(redis, circuit, settings.shopify_shop)
     board = StatusBoard(database, circuit, feed, visibility, budget, Vitals(feed, l1, hub))
     policy = CachePolicy(
         settings.cache_control_public,
-        settings.cache_control_cdn,
+        settings.cdn_policy,
         settings.cache_control_organizer,
         settings.cache_control_surrogate,
     )

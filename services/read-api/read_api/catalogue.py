@@ -33,6 +33,11 @@ class Named:
     through: Answer | None = None
 
     @property
+    def spare(self) -> bool:
+        """Whether any of it is stale, because nothing newer can be loaded."""
+        return self.answer.spare or (self.through is not None and self.through.spare)
+
+    @property
     def next_cursor(self) -> str | None:
         cursor: str | None = orjson.loads(self.answer.document.body.rpartition(NEXT_CURSOR)[2].removesuffix(b"}"))
         return cursor
@@ -71,7 +76,8 @@ class Catalogue:
                 return Document(row["revision"], NOT_FOUND, b"")
             return Document(row["revision"], FOUND, b"%d" % row["id"])
 
-        found = await self._read(audience, EVENTS, name, load, keep=None)
+        # Who names a revision may name that of an event which is new: then its handle is waited for, too.
+        found = await self._read(audience, EVENTS, name, load, keep=None, until_found=revision > 0)
         if found.document.status != FOUND:
             return Named(found, name, (EVENTS,))
         event = await self.event(audience, int(found.document.body), revision)
@@ -108,9 +114,19 @@ class Catalogue:
         return Named(await self._read(audience, tag, name, load, revision), f"{event_id}:{name}", (tag,))
 
     async def _read(
-        self, audience: Audience, tag: str, name: str, load: Load, revision: int = 0, keep: Keep | None = everything
+        self,
+        audience: Audience,
+        tag: str,
+        name: str,
+        load: Load,
+        revision: int = 0,
+        keep: Keep | None = everything,
+        *,
+        until_found: bool = False,
     ) -> Answer:
         wanted = Wanted(tag, name, load, keep, self._spare_for[audience])
+        if until_found:
+            return await self._reader.read_from(wanted, 0, lambda document: document.status == FOUND)
         if not revision:
             return await self._reader.read(wanted)
         return await self._reader.read_from(wanted, revision, lambda document: self._tells(tag, document, revision))

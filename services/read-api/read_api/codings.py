@@ -28,10 +28,14 @@ CODINGS = re.compile(
 ALIASES = {"x-gzip": Coding.GZIP.value}
 
 
-@lru_cache(maxsize=256)  # browsers send a handful of them
 def accepted(accept_encoding: str) -> tuple[Coding, ...]:
     """Ours that the reader takes, best first, and `identity` whatever it says: better than 406."""
-    said = _said(accept_encoding) if len(accept_encoding) <= LONGEST_HEADER else {}
+    return _accepted(accept_encoding) if len(accept_encoding) <= LONGEST_HEADER else (Coding.IDENTITY,)
+
+
+@lru_cache(maxsize=256)  # browsers send a handful of them
+def _accepted(accept_encoding: str) -> tuple[Coding, ...]:
+    said = _said(accept_encoding)
     said.setdefault(Coding.GZIP, said.get("*", 0.0))  # who takes whatever there is rarely means what is new
     wanted = [(said.get(coding, 0.0), coding) for coding in Coding if coding is not Coding.IDENTITY]
     best = sorted((pair for pair in wanted if pair[0] > 0), key=lambda pair: -pair[0])

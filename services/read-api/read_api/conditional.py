@@ -9,6 +9,7 @@ T = TypeVar("T")
 
 ENTITY_TAG = re.compile(r'(?:W/)?("[\x21\x23-\x7e\x80-\xff]*")')
 SEPARATOR = re.compile(r"[ \t]*(?:,[ \t]*)+")
+LONGEST = 8192  # characters
 IDENTITY_BYTES = 6  # enough to tell apart the documents that may stand behind one URL
 
 
@@ -37,8 +38,10 @@ def held(if_none_match: str, tags: Mapping[str, T]) -> T | None:
 
 
 def _tags(text: str) -> list[str]:
+    """In order; none of a header that is malformed or longer than any that is meant."""
     found: list[str] = []
-    at = 0
+    text = text.lstrip(", \t")
+    at = len(text) if len(text) > LONGEST else 0
     while at < len(text):
         tag = ENTITY_TAG.match(text, at)
         if tag is None:

@@ -11,10 +11,9 @@ MAX = 100_000  # tags; some 20 MB. What was used longest ago is forgotten first,
 
 @dataclass(slots=True)
 class Floor:
-    """`known`: heard or answered. `answered`: given to a reader. `announced`: said of what anyone may see."""
+    """`known`: heard or answered. `announced`: said of what anyone may see."""
 
     known: int = 0
-    answered: int = 0
     announced: int = 0
 
 
@@ -32,19 +31,13 @@ class Floors:
         """0 for a tag that was neither heard nor answered."""
         return self._used(tag).known
 
-    def answered(self, tag: str) -> int:
-        """The highest revision that a reader was given here."""
-        return self._used(tag).answered
-
     def announced(self, tag: str) -> int:
         """The highest revision that was announced, when anyone could see the event before or after it."""
         return self._used(tag).announced
 
     def lift(self, tag: str, revision: int) -> None:
         """A reader is given this revision. It never lowers the floor."""
-        floor = self._lifted(tag, revision)
-        if floor is not None:
-            floor.answered = max(floor.answered, revision)
+        self._lifted(tag, revision)
 
     def heard(self, event: EventProjectedV1, *, late: bool, sequence: int) -> None:  # noqa: ARG002 (late ones are as true as others)
         self._hear(event_tag(event.event_id), event.revision, visible=event.visible)

@@ -25,7 +25,7 @@ def target(path: str, query: bytes) -> tuple[Hashable, int]:
     if MIN_REVISION not in query:
         return (path, query) if query else path, 0
     before, _, named = query.rpartition(MIN_REVISION)
-    if (before and not before.endswith(b"&")) or not named.isdigit() or len(named) > MOST_DIGITS:
+    if (before and not before.endswith(b"&")) or not named.isdigit() or not 0 < len(named.lstrip(b"0")) <= MOST_DIGITS:
         return (path, query), 0
     before = before[:-1]
     return (path, before) if before else path, int(named)
@@ -64,8 +64,7 @@ class HotPath:
         return address if address.representation.document.revision >= revision else None
 
     def _count(self, address: Address, method: str, status: str) -> None:
-        address.entry.used = True
-        self._l1.hits += 1
+        self._l1.hit(address.entry)
         key = (address.route, method, status)
         counter = self._counters.get(key)
         if counter is None:

@@ -10,9 +10,11 @@ silent for too long: a process that slept must not answer before it has heard wh
 
 from collections import OrderedDict, defaultdict
 from collections.abc import Hashable
+from sys import getsizeof
 from time import monotonic
 from typing import TYPE_CHECKING, Protocol
 
+from read_api import metrics
 from read_api.feed import SILENCE
 from shared.contracts import EventProjectedV1
 from shared.tags import Document
@@ -21,7 +23,7 @@ from shared.tags.names import EVENTS, event_tag
 if TYPE_CHECKING:
     from read_api.representations import Bodies, Representation
 
-OVERHEAD = 640  # bytes of an entry beside its body, measured
+OVERHEAD = 900  # bytes of an entry beside its body, measured
 ADDRESS_OVERHEAD = 512  # bytes of one address beside its text
 MAX_ADDRESSES = 8  # of one entry: spellings of one question are for anyone to make up
 LARGEST = 8  # one entry takes at most this part of the room, or it would drive out all others
@@ -34,7 +36,7 @@ class Pulse(Protocol):
 class Entry:
     """A document and its forms. `fresh`: may be answered. `used`: asked for since the last look for room."""
 
-    __slots__ = ("addresses", "bodies", "document", "fresh", "key", "shown", "size", "stale_since", "used")
+    __slots__ = ("addresses", "bodies", "coded", "document", "fresh", "key", "shown", "size", "stale_since", "used")
 
     def __init__(self, key: tuple[str, str], document: Document) -> None:
         self.key = key
@@ -49,6 +51,7 @@ class Entry:
         self.stale_since = 0.0
         self.shown: dict[Hashable, Representation] = {}
         self.bodies: Bodies | None = None  # in each content coding, once they were asked for
+        self.coded = 0  # bytes of those that were counted
 
 
 class Address:
@@ -102,9 +105,14 @@ class L1:
         if entry is None or not entry.fresh or not self.trusted:
             self.misses += 1
             return None
-        self.hits += 1
-        entry.used = True
+        self.hit(entry)
         return entry
+
+    def hit(self, entry: Entry) -> None:
+        """It is answered from here."""
+        self.hits += 1
+        metrics.HITS.inc()
+        entry.used = True
 
     def spare(self, tag: str, name: str, limit: float) -> Document | None:
         """What was the answer until at most `limit` seconds ago."""
@@ -120,7 +128,7 @@ class L1:
 
         The caller vouches that it is not below the tag's floor.
         """
-        size = len(document.body) + OVERHEAD
+        size = len(document.body) + OVERHEAD + getsizeof(tag) + getsizeof(name)
         if size > self.max_bytes // LARGEST:
             return None
         whole = generation == self.generation and self.trusted
@@ -139,6 +147,12 @@ class L1:
             self._end(entry)
         self.grow(entry, size)
         return entry if entry.fresh else None
+
+    def weigh(self, entry: Entry) -> None:
+        """Count the codings that were made of it since."""
+        if entry.bodies is not None and entry.bodies.coded != entry.coded:
+            more, entry.coded = entry.bodies.coded - entry.coded, entry.bodies.coded
+            self.grow(entry, more)
 
     def grow(self, entry: Entry, size: int) -> None:
         """Count `size` bytes more of an entry, and make room for them. It may itself have to go."""
@@ -204,6 +218,7 @@ class L1:
             self._unpoint(entry, target)
         self._resize(entry, 0)
         del self._entries[entry.key]
+        metrics.L1_EVICTED.inc()
         if entry.fresh:
             self._end(entry)
 
@@ -220,6 +235,7 @@ class L1:
 
     def _resize(self, entry: Entry, size: int) -> None:
         self.bytes += size - entry.size
+        metrics.L1_BYTES.set(self.bytes)
         entry.size = size
 
 
@@ -229,4 +245,4 @@ def _stale(entry: Entry) -> None:
 
 
 def _length(target: Hashable) -> int:
-    return sum(map(len, target)) if isinstance(target, tuple) else len(str(target))
+    return sum(map(getsizeof, target)) if isinstance(target, tuple) else getsizeof(target)

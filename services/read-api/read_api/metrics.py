@@ -5,7 +5,7 @@ from prometheus_client import Counter, Gauge, Histogram
 # By route template, never by path: paths are for readers to mint.
 REQUESTS = Counter("understudy_read_requests_total", "Requests by route and status", ["route", "method", "status"])
 
-# source: l1, redis, postgres; hits in L1 are counted by it, see below. collapsed: it shared another request's load.
+# source: l1, redis, postgres. collapsed: it shared another request's load.
 ANSWERS = Counter("understudy_read_answers_total", "Documents by where they came from", ["source", "collapsed"])
 
 BELOW_FLOOR = Counter(
@@ -13,6 +13,10 @@ BELOW_FLOOR = Counter(
 )
 
 SPARES = Counter("understudy_read_stale_if_error_total", "Answers that were stale, because nothing could be loaded")
+
+HITS = ANSWERS.labels("l1", "false")
+L1_BYTES = Gauge("understudy_read_l1_bytes", "Memory that documents take in this process, as counted against its bound")
+L1_EVICTED = Counter("understudy_read_l1_evicted_total", "Documents that made room for others")
 
 LOAD_SECONDS = Histogram(
     "understudy_read_load_seconds",

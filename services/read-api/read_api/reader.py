@@ -78,10 +78,19 @@ class Answer:
 
 class Reader:
     def __init__(
-        self, tags: Tags, circuit: Circuit, coalescer: Coalescer[Answer], floors: Floors, l1: L1, news: News
+        self,
+        tags: Tags,
+        circuit: Circuit,
+        postgres: Circuit,
+        coalescer: Coalescer[Answer],
+        floors: Floors,
+        l1: L1,
+        news: News,
     ) -> None:
+        """`circuit` is that of Redis."""
         self._tags = tags
         self._circuit = circuit
+        self._postgres = postgres
         self._coalescer = coalescer
         self._floors = floors
         self._l1 = l1
@@ -117,10 +126,15 @@ class Reader:
         until = time.monotonic() + MIN_REVISION_PATIENCE
         answer = await self.read(wanted)
         while not (sees(answer.document) and answer.document.revision >= revision):
-            left = until - time.monotonic()
-            if left <= 0 or not await self._news.of(wanted.tag, min(left, LOOK_AGAIN)):
+            try:
+                answer = await self._look_again(wanted)
+            except Unavailable:
                 break
-            answer = await self._look_again(wanted)
+            left = until - time.monotonic()
+            if sees(answer.document) and answer.document.revision >= revision:
+                break
+            if left <= 0 or not await self._news.of(wanted.tag, left if self._l1.trusted else min(left, LOOK_AGAIN)):
+                break
         return answer
 
     async def _look_again(self, wanted: Wanted) -> Answer:
@@ -152,9 +166,14 @@ class Reader:
         self._l1.drop(tag, revision)
 
     def _spare(self, wanted: Wanted) -> Answer | None:
-        """An event goes back for nobody, not even now. A list may be older than another list that was answered."""
-        document = self._l1.spare(wanted.tag, wanted.name, wanted.spare_for) if wanted.spare_for else None
-        if document is None or (wanted.tag != EVENTS and document.revision < self._floors.answered(wanted.tag)):
+        """Only while PostgreSQL is away: who is merely turned away has something newer to come back for.
+
+        An event that is known to have changed is not shown as it was: it may be gone, or withdrawn. A list is.
+        """
+        if self._postgres.closed or not wanted.spare_for:
+            return None
+        document = self._l1.spare(wanted.tag, wanted.name, wanted.spare_for)
+        if document is None or (wanted.tag != EVENTS and document.revision < self._floors.of(wanted.tag)):
             return None
         metrics.SPARES.inc()
         return Answer(document, Source.L1, spare=True)

@@ -4,7 +4,7 @@ Built once for each document and kept with its entry in L1, so that a hit there 
 """
 
 import asyncio
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import lru_cache
 from typing import Any
 
@@ -24,12 +24,12 @@ NO_BODY: Message = {"type": "http.response.body", "body": b""}
 class Bodies:
     """The bytes of a document in each content coding, each made once, when it is first asked for.
 
-    `grown` is told how many bytes more are kept.
+    `coded`: how many bytes are kept beside the plain ones.
     """
 
-    def __init__(self, plain: bytes, grown: Callable[[int], None]) -> None:
+    def __init__(self, plain: bytes) -> None:
+        self.coded = 0
         self._bodies = {Coding.IDENTITY: plain}
-        self._grown = grown
         self._making = asyncio.Lock()
 
     async def get(self, coding: Coding) -> bytes:
@@ -38,7 +38,7 @@ class Bodies:
             async with self._making:
                 if coding not in self._bodies:
                     self._bodies[coding] = await self._make(coding)
-                    self._grown(len(self._bodies[coding]))
+                    self.coded += len(self._bodies[coding])
         return self._bodies[coding]
 
     async def _make(self, coding: Coding) -> bytes:

@@ -22,7 +22,7 @@ class ReadApiSettings(ServiceSettings, NatsSettings, PostgresSettings, RedisSett
     )
     cache_control_cdn: str | None = Field(
         "public, s-maxage=10, stale-if-error=86400",
-        description="CDN-Cache-Control (RFC 9213) beside it; without purges, a CDN is as old as s-maxage.",
+        description="CDN-Cache-Control (RFC 9213) beside it; without purges, a CDN is as old as s-maxage. Empty: none.",
     )
     cache_control_surrogate: str | None = Field(
         None, description="Surrogate-Control beside it, which Fastly reads; e.g. `max-age=10, stale-if-error=86400`."
@@ -43,6 +43,13 @@ class ReadApiSettings(ServiceSettings, NatsSettings, PostgresSettings, RedisSett
     max_waiters: int = Field(20_000, ge=1, description="Requests that wait for those loads; beyond that, 503.")
 
     @property
+    def cdn_policy(self) -> str | None:
+        """The default gives way to an `s-maxage` of the public policy, which a CDN would not look at beside it."""
+        if "cache_control_cdn" not in self.model_fields_set and "s-maxage" in self.cache_control_public.lower():
+            return None
+        return self.cache_control_cdn
+
+    @property
     def stale_if_error(self) -> float:
         """Seconds that the public Cache-Control announces, for which a stale answer is better than none."""
         found = STALE_IF_ERROR.search(self.cache_control_public)
@@ -52,6 +59,11 @@ class ReadApiSettings(ServiceSettings, NatsSettings, PostgresSettings, RedisSett
     @classmethod
     def _lower_case(cls, value: str | None) -> str | None:
         return value.strip().lower() or None if value else None
+
+    @field_validator("cache_control_cdn", "cache_control_surrogate", "cors_origin", mode="before")
+    @classmethod
+    def _unset(cls, value: str | None) -> str | None:
+        return value or None
 
     @field_validator(
         "cache_control_public", "cache_control_cdn", "cache_control_surrogate", "cache_control_organizer", "cors_origin"

@@ -71,7 +71,7 @@ async def readers(own_redis_url: str, tags: Tags) -> AsyncIterator[tuple[Reader,
         client = connect(RedisSettings(redis_url=own_redis_url))
         own = Tags(client)
         circuit, coalescer = Circuit(own), Coalescer[Answer](100, 20_000)
-        made.append(Reader(own, circuit, coalescer, Floors(), L1(0, Beating()), News()))
+        made.append(Reader(own, circuit, circuit, coalescer, Floors(), L1(0, Beating()), News()))
         closing += [coalescer.close, circuit.close, client.aclose]
     yield made[0], made[1]
     for close in closing:

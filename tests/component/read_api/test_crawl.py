@@ -22,7 +22,7 @@ from hypothesis import strategies as st
 from projected import Event, Shop
 from waiting import eventually
 
-from read_api.hot_path import HotPath
+from read_api.app import Application
 from read_api.l1 import L1
 from read_api.parameters import ListParameters
 from sandbox.servers import free_port
@@ -94,8 +94,8 @@ class Pair:
 
 
 def l1_of(api: httpx2.AsyncClient) -> L1:
-    layers: Any = api._transport.app.user_middleware  # type: ignore[attr-defined]
-    return next(layer.kwargs["l1"] for layer in layers if layer.cls is HotPath)
+    app: Application = api._transport.app  # type: ignore[attr-defined]
+    return app._hot_path._l1
 
 
 async def send(api: httpx2.AsyncClient, asked: Asked) -> httpx2.Response:

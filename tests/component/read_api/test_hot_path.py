@@ -276,6 +276,8 @@ async def test_what_is_no_revision_is_refused(api: httpx2.AsyncClient, named: st
     assert (await api.get(BY_ID, headers={"X-Min-Revision": named})).status_code == 400
     assert (await api.get(f"{BY_ID}?min_revision={named}")).status_code == 400
     assert (await api.get(f"/v1/events?min_revision={named}")).status_code == 400
+    await hot(api, BY_ID)
+    assert (await api.get(f"{BY_ID}?min_revision={named}")).status_code == 400
 
 
 async def test_naming_revisions_tells_nobody_how_far_a_draft_has_come(api: httpx2.AsyncClient, shop: Shop):
@@ -305,6 +307,13 @@ async def test_a_deletion_that_everyone_heard_of_is_told_at_once(api: httpx2.Asy
     began = asyncio.get_running_loop().time()
     assert (await api.get(BY_ID, headers={"X-Min-Revision": "2"})).status_code == 404
     assert asyncio.get_running_loop().time() - began < 1.0
+
+
+async def test_the_handle_of_an_event_that_is_new_is_waited_for(api: httpx2.AsyncClient, announce):
+    assert (await api.get("/v1/events/by-handle/new")).status_code == 404
+    waiting = asyncio.create_task(api.get("/v1/events/by-handle/new?min_revision=1"))
+    await announce(Event(55, handle="new"))
+    assert (await waiting).status_code == 200
 
 
 async def test_a_list_names_the_revision_of_the_collection(api: httpx2.AsyncClient, shop: Shop):

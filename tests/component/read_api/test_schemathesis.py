@@ -13,12 +13,14 @@ from schemathesis.specs.openapi.checks import (
 from sandbox.processes import Process
 
 EXAMPLES = 15  # for each address
+WAITS = 2
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 
 
 def test_generated_questions_are_answered_as_promised(process: Process) -> None:
     schema = schemathesis.openapi.from_url(f"{process.url}/openapi.json")  # type: ignore[attr-defined]
     seen: list[int] = []
+    waited: list[object] = []
     for found in schema.exclude(path="/v1/changes").get_all_operations():  # an answer without an end: test_live.py
         operation = found.ok()
 
@@ -28,7 +30,11 @@ def test_generated_questions_are_answered_as_promised(process: Process) -> None:
         )  # fmt: skip
         @given(case=operation.as_strategy())
         def ask(case: schemathesis.Case) -> None:
+            if len(waited) >= WAITS:  # each waits 2 s for a revision that never comes
+                case.headers.pop("X-Min-Revision", None)
+                (case.query or {}).pop("min_revision", None)
             answer = case.call(headers={"Authorization": f"Bearer {READER}"})
+            waited.extend([answer] if answer.elapsed > 1 else [])
             seen.append(answer.status_code)
             case.validate_response(answer, checks=CHECKS)
 

@@ -122,8 +122,28 @@ def test_no_policy_made_without_settings_is_public_either():
         CachePolicy("public", None, "public, max-age=60")
 
 
-@pytest.mark.parametrize("value", ["public\r\nSet-Cookie: a=b", "", "é", " public"])
+@pytest.mark.parametrize("value", ["public\r\nSet-Cookie: a=b", "é", " public"])
 @pytest.mark.parametrize("name", ["public", "cdn", "surrogate", "organizer"])
 def test_a_setting_that_is_no_header_is_refused(name, value):
     with pytest.raises(ValidationError):
         settings(**{f"cache_control_{name}": value})
+
+
+@pytest.mark.parametrize("name", ["public", "organizer"])
+def test_a_policy_that_must_be_there_may_not_be_empty(name):
+    with pytest.raises(ValidationError):
+        settings(**{f"cache_control_{name}": ""})
+
+
+def test_an_empty_setting_is_none_where_none_is_possible():
+    made = settings(cache_control_cdn="", cache_control_surrogate="", cors_origin="")
+    assert (made.cdn_policy, made.cache_control_surrogate, made.cors_origin) == (None, None, None)
+
+
+def test_the_classic_policy_is_one_setting_away():
+    """A CDN looks at CDN-Cache-Control first, and would not see the s-maxage beside it."""
+    made = settings(cache_control_public="public, max-age=300, s-maxage=600")
+    assert made.cdn_policy is None
+    both = settings(cache_control_public="public, s-maxage=600", cache_control_cdn="public, s-maxage=5")
+    assert both.cdn_policy == "public, s-maxage=5"
+    assert settings().cdn_policy is not None

@@ -7,13 +7,14 @@ import zstandard
 from hypothesis import given
 from hypothesis import strategies as st
 
+from read_api import codings
 from read_api.codings import Coding, accepted, encode
 
 PLAIN = (Coding.IDENTITY,)
 
 
 @pytest.mark.parametrize(
-    ("header", "codings"),
+    ("header", "expected"),
     [
         ("", PLAIN),
         ("gzip", (Coding.GZIP, Coding.IDENTITY)),
@@ -33,8 +34,15 @@ PLAIN = (Coding.IDENTITY,)
         ("gzip, " * 100, PLAIN),
     ],
 )
-def test_the_reader_s_wish_comes_first_and_ours_decides_a_tie(header, codings):
-    assert accepted(header) == codings
+def test_the_reader_s_wish_comes_first_and_ours_decides_a_tie(header, expected):
+    assert accepted(header) == expected
+
+
+def test_a_header_of_any_length_is_remembered_by_nobody():
+    known = codings._accepted.cache_info().currsize
+    for number in range(10):
+        assert accepted("gzip, " * 1000 + str(number)) == PLAIN
+    assert codings._accepted.cache_info().currsize == known
 
 
 @given(st.text(max_size=300))

@@ -33,6 +33,7 @@ def test_each_coding_has_a_tag_of_its_own_and_the_plain_one_keeps_its():
 def test_a_tag_is_found_anywhere_in_a_list_weak_or_strong(before, after, weak, comma):
     mine = f"W/{TAG}" if weak else TAG
     assert held(comma.join([*before, mine, *after]), OURS) == 17
+    assert held(comma + mine, OURS) == 17
 
 
 @given(st.lists(OTHERS.filter(lambda tag: tag.removeprefix("W/") != TAG)))
@@ -52,6 +53,10 @@ def test_a_star_matches_whatever_there_is():
 @pytest.mark.parametrize("header", ["", TAG.strip('"'), f"{TAG} x", f"x {TAG}", f'"a" {TAG}', f"w/{TAG}", f"*, {TAG}"])
 def test_a_malformed_header_matches_nothing(header):
     assert held(header, OURS) is None
+
+
+def test_a_header_longer_than_any_that_is_meant_matches_nothing():
+    assert held(f"{'W/' + chr(34) * 2 + ',':s}" * 3000 + TAG, OURS) is None
 
 
 @given(st.text(max_size=100))

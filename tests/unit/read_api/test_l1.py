@@ -1,13 +1,17 @@
 """L1 keeps within its bytes, answers only what nothing newer was heard of, and keeps what is used."""
 
+import asyncio
+import gc
 import math
 import time
+import weakref
 from datetime import UTC, datetime
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 
+from read_api.codings import Coding
 from read_api.l1 import L1, MAX_ADDRESSES, OVERHEAD, Address, Entry
 from read_api.representations import Bodies, Representation
 from shared.contracts import EventProjectedV1
@@ -45,7 +49,7 @@ def l1(room: int = ROOM) -> L1:
 
 
 def represented(entry: Entry) -> Representation:
-    return Representation(entry.document, "42:public:event", {}, {}, Bodies(entry.document.body, lambda _: None))
+    return Representation(entry.document, "42:public:event", {}, {}, Bodies(entry.document.body))
 
 
 def test_what_was_stored_is_answered_until_something_newer_is_heard_of():
@@ -141,6 +145,39 @@ def test_what_is_read_survives_a_crawl_through_what_is_asked_for_once():
         cache.store(event_tag(number), "document", document(1), 0)
         assert cache.get(popular[number % 5], "document")
     assert cache.bytes <= ROOM
+
+
+def test_what_was_evicted_is_gone_without_a_collector():
+    """The collector looks rarely in a server: a circle would keep what was evicted for minutes, and by the gigabyte."""
+    cache = l1()
+    gone = []
+    gc.disable()
+    try:
+        for number in range(200):
+            entry = cache.store(event_tag(number), "document", document(1), 0)
+            assert entry is not None
+            entry.bodies = Bodies(entry.document.body)
+            shown = Representation(entry.document, "x", {}, {}, entry.bodies)
+            entry.shown["x"] = shown
+            shown.make_ready(Coding.IDENTITY, entry.document.body)
+            cache.point(f"/{number}", Address("/", entry, shown, None))
+            gone.append(weakref.ref(shown))
+            del entry, shown
+        assert sum(each() is not None for each in gone) == len(cache) < 50
+    finally:
+        gc.enable()
+
+
+def test_codings_are_counted_once_they_were_made():
+    cache = l1()
+    entry = cache.store("event:42", "document", document(1, 3000), 0)
+    assert entry is not None
+    before = cache.bytes
+    entry.bodies = Bodies(entry.document.body)
+    asyncio.run(entry.bodies.get(Coding.GZIP))
+    for _ in range(2):
+        cache.weigh(entry)
+    assert cache.bytes - before == entry.bodies.coded > 0
 
 
 def test_an_address_stands_as_long_as_its_entry_shows_the_same():
