@@ -4,7 +4,7 @@ import shutil
 import socket
 import threading
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
@@ -108,6 +108,7 @@ class Origin:
         self.asked: list[tuple[str, dict[str, str]]] = []
         self._server = ThreadingHTTPServer((LOOPBACK, 0), self._handler())
         self._server.daemon_threads = True
+        self._connections: set[socket.socket] = set()
         self._thread = threading.Thread(target=self._server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
 
     @property
@@ -134,17 +135,28 @@ class Origin:
         self.close()
 
     def close(self) -> None:
-        """Nobody answers any more. May be called twice."""
+        """Nobody answers any more, over kept connections neither. May be called twice."""
         if self._thread.is_alive():
             self._server.shutdown()
             self._thread.join(5)
         self._server.server_close()
+        for connection in list(self._connections):
+            with suppress(OSError):  # the other side was first
+                connection.shutdown(socket.SHUT_RDWR)
 
     def _handler(self) -> type[BaseHTTPRequestHandler]:
         origin = self
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+
+            def setup(self) -> None:
+                super().setup()
+                origin._connections.add(self.connection)
+
+            def finish(self) -> None:
+                origin._connections.discard(self.connection)
+                super().finish()
 
             def do_GET(self) -> None:
                 path = self.path.removesuffix("?")

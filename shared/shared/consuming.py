@@ -193,6 +193,26 @@ class Pull:
         self._ended.set()
 
 
+async def pull(bus: Bus, consumer: Consumer, buffer: Buffer) -> None:
+    """Bring in what there is for `consumer`, until it is cancelled; NATS away is waited for."""
+    while True:
+        connection = await _connected(bus)
+        try:
+            await Pull(connection, consumer, buffer).run()
+        except (nats.errors.Error, OSError) as error:
+            log.warning("pull.failed", consumer=consumer.durable, error=repr(error))
+            await asyncio.sleep(PAUSE)
+
+
+async def _connected(bus: Bus) -> Client:
+    while True:
+        with contextlib.suppress(IncorrectState):
+            connection = bus.broker.connection
+            if connection.is_connected:
+                return connection
+        await asyncio.sleep(LOOK)
+
+
 class Consuming:
     """Handles the messages of `consumer` in batches, from `start` to `stop`.
 
@@ -218,7 +238,7 @@ class Consuming:
 
     def start(self) -> None:
         self._pulling = [
-            asyncio.create_task(self._pull(), name="pull"),
+            asyncio.create_task(pull(self._bus, self._consumer, self._buffer), name="pull"),
             asyncio.create_task(self._keep(), name="keep messages"),
         ]
         self._workers = [asyncio.create_task(self._work(number), name="batches") for number in range(self._at_once)]
@@ -232,23 +252,6 @@ class Consuming:
         with contextlib.suppress(TimeoutError):
             await asyncio.wait_for(self._idle.wait(), STOP_TIMEOUT)
         await _cancel(self._workers)
-
-    async def _pull(self) -> None:
-        while True:
-            connection = await self._connected()
-            try:
-                await Pull(connection, self._consumer, self._buffer).run()
-            except (nats.errors.Error, OSError) as error:
-                log.warning("pull.failed", consumer=self._consumer.durable, error=repr(error))
-                await asyncio.sleep(PAUSE)
-
-    async def _connected(self) -> Client:
-        while True:
-            with contextlib.suppress(IncorrectState):
-                connection = self._bus.broker.connection
-                if connection.is_connected:
-                    return connection
-            await asyncio.sleep(LOOK)
 
     async def _keep(self) -> None:
         """Say of every message that waits here or is being handled that we still have it: nobody else shall get it."""

@@ -9,7 +9,7 @@ import os
 import random
 import secrets
 import time
-from collections.abc import AsyncIterator, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -32,7 +32,7 @@ from shared.migrations import migrate
 from shared.postgres import connect as connect_postgres
 from shared.provision import provision
 from shared.settings import NatsSettings, PostgresSettings, RedisSettings
-from shared.tags import Tags
+from shared.tags import NO_DOCUMENTS, Document, Tags
 from shared.tags import connect as connect_redis
 from shared.topology import CHANGES, PROJECTIONS, SYNCER_CHANGES, address
 from syncer.announcer import Announcer, Said
@@ -82,9 +82,11 @@ class Tagged(Tags):
 
     purges = 0
 
-    async def purge_all(self, tags: Sequence[tuple[str, int]]) -> None:
+    async def purge_all(
+        self, tags: Sequence[tuple[str, int]], documents: Mapping[str, Document] = NO_DOCUMENTS
+    ) -> None:
         self.purges += len(tags)
-        await super().purge_all(tags)
+        await super().purge_all(tags, documents)
 
 
 @dataclass

@@ -18,7 +18,7 @@ from shared.postgres import Connection, queries, transaction
 from shared.tags import EVENTS, FOUND, NO_DOCUMENTS, Document, RedisUnavailable, Tags, event_tag
 from shared.tags.names import tagged_event
 from syncer import metrics
-from syncer.standing import name_of, standing, with_lists
+from syncer.standing import lists_at, name_of, standing, with_lists
 from syncer.store import Projected, Store
 
 log = structlog.get_logger()
@@ -29,8 +29,6 @@ RELAYED_AT_ONCE = 500  # tags
 # Seconds that an announcement waits for a Redis that hangs; its own timeouts add up to 1.0 s. Meanwhile what is
 # committed is seen by whoever has to load it, and the older version must not be shown elsewhere for a second more (P5).
 RAISED_WITHIN = 0.4
-
-
 BROUGHT_AT_MOST = 100  # events of a batch whose documents go to Redis with their purges
 
 
@@ -72,7 +70,7 @@ class Announcer:
     ) -> None:
         """In Redis; while it is away, what it misses is kept for the relay.
 
-        `documents`, by tag, go there with the purge: nobody has to load what everybody asks for next.
+        `documents`, by tag, go there with the purge: nobody has to load what everybody asks for.
 
         Raises:
             PostgresUnavailable: it could not be kept.
@@ -141,8 +139,7 @@ class Announcer:
     async def _changed_since(self, connection: Connection, at: float) -> list[tuple[str, int]]:
         """Every tag that was raised since then, by the monotonic clock."""
         rows = await connection.fetch(SQL.get_changed_since, time.monotonic() - at)
-        events_revision = await connection.fetchval(SQL.get_events_revision)
-        return [(event_tag(row["id"]), row["revision"]) for row in rows] + [(EVENTS, events_revision)]
+        return [(event_tag(row["id"]), row["revision"]) for row in rows] + [(EVENTS, await lists_at(connection))]
 
 
 def _tags(said: Sequence[Said]) -> list[tuple[str, int]]:
@@ -156,7 +153,7 @@ def _tags(said: Sequence[Said]) -> list[tuple[str, int]]:
 
 
 def _documents(said: Sequence[Said]) -> Mapping[str, Document]:
-    """What anyone may read of these events. In a flood few of them are asked for, and those are loaded."""
+    """What anyone may read of these events; Redis takes what was asked for of late. In a flood that is little of it."""
     newest = {each.projected.event_id: each.projected for each in said}
     if len(newest) > BROUGHT_AT_MOST:
         return NO_DOCUMENTS

@@ -13,6 +13,7 @@ from shared.errors import Unavailable
 from syncer import metrics
 from syncer.announcer import Announcer, Said
 from syncer.loops import Loop
+from syncer.standing import bearer
 from syncer.store import Projected, Store
 
 log = structlog.get_logger()
@@ -84,8 +85,10 @@ class Projector:
         if not redelivered:
             return []
         standing = list((await self._store.standing(list(redelivered))).values())
-        # One says where the lists stand; the others are dropped as duplicates if they are.
-        said = standing[:1] + [replace(each, events_revision=None) for each in standing[1:]]
+        if not standing:
+            return []
+        bears = bearer(standing)  # the others are dropped as duplicates if they are
+        said = [each if each is bears else replace(each, events_revision=None) for each in standing]
         return [Said(each, redelivered[each.event_id], again=True) for each in said]
 
 

@@ -157,12 +157,6 @@ DELETE FROM tickets WHERE event_id = ANY ($1::bigint[]);
 -- name: raise_events  (the last statement of a transaction: every change of a list waits here for the one before)
 UPDATE collections SET revision = revision + 1 WHERE name = 'events' RETURNING revision;
 
--- name: get_standing
-SELECT id, revision, synced_at, shown, deleted_at IS NOT NULL AS deleted FROM events WHERE id = ANY ($1::bigint[]);
-
--- name: get_events_revision
-SELECT revision FROM collections WHERE name = 'events';
-
 -- name: get_changed_since  (by the database clock: a syncer that died may not have said these)
 SELECT id, revision FROM events WHERE changed_at > now() - make_interval(secs => $1) ORDER BY changed_at;
 

@@ -28,10 +28,19 @@ def _checked(mapping: dict[str, str], fields: tuple[str, ...]) -> dict[str, str]
 METAFIELD = re.compile(r"[\w-]+\.[\w-]+")
 ORIGIN = re.compile(r"https://[\w.-]+(:\d+)?|http://[\w.\[\]:-]+:\d+")
 
+# Connections that are held while their holder needs another one: the succession's and the purger's, for life; one for a
+# run of each of the four kinds; the registrar's, while it looks after subscriptions.
+HELD = 1 + 1 + 4 + 1
+LEAST_POOL = HELD + 1  # with fewer they could all wait for each other
+
 Words = Annotated[frozenset[str], NoDecode, BeforeValidator(_split)]
 
 
 class SyncerSettings(ServiceSettings, NatsSettings, PostgresSettings, RedisSettings, ShopifySettings, CdnSettings):
+    # What is left over is for two batches of changes, the relay, the refetchers and whatever a run does.
+    postgres_pool_size: int = Field(
+        12, le=200, description=f"Connections of one process: at least {LEAST_POOL}; 12 unless another number is set."
+    )
     webhook_public_url: HttpUrl | None = Field(
         None, description="Where Shopify reaches webhook-ingest; unset: no subscription is registered."
     )
@@ -63,6 +72,13 @@ class SyncerSettings(ServiceSettings, NatsSettings, PostgresSettings, RedisSetti
     rebuild_automatically: bool = Field(
         True, description="Rebuild all events when the code or the settings that make them have changed."
     )
+
+    @field_validator("postgres_pool_size")
+    @classmethod
+    def _is_enough(cls, size: int) -> int:
+        if size < LEAST_POOL:
+            raise ValueError(f"the syncer needs {LEAST_POOL} at least: {HELD} are held while each waits for one more")
+        return size
 
     @field_validator("event_metafields")
     @classmethod

@@ -1,7 +1,8 @@
-"""Announcements of where events stand now, for what has to be said once more."""
+"""Where events and their lists stand now, for what has to be said once more."""
 
-from collections.abc import Collection
+from collections.abc import Collection, Sequence
 from datetime import datetime
+from typing import Protocol, TypeVar
 
 import asyncpg
 
@@ -12,17 +13,46 @@ from shared.tags import EVENTS
 SQL = queries("syncer", "standing.sql")
 
 
+class Shown(Protocol):
+    """What is said of an event, and whether to anonymous readers, too."""
+
+    @property
+    def visible(self) -> bool: ...
+
+
+S = TypeVar("S", bound=Shown)
+
+
+def bearer(said: Sequence[S]) -> S:
+    """Which of them says how far the lists have come: one that anonymous readers hear of, where there is one."""
+    return next((each for each in said if each.visible), said[0])
+
+
+async def get(connection: Connection, events: Collection[int]) -> list[asyncpg.Record]:
+    """Those of these events that there are, the newest first."""
+    rows: list[asyncpg.Record] = await connection.fetch(SQL.get_standing, list(events))
+    return rows
+
+
+async def lists_at(connection: Connection) -> int:
+    """The revision of the lists."""
+    revision: int = await connection.fetchval(SQL.get_events_revision)
+    return revision
+
+
 async def standing(connection: Connection, events: Collection[int]) -> list[EventProjectedV1]:
-    """Of these events, and of the one that changed last: it says how far the lists have come."""
-    rows = await connection.fetch(SQL.get_standing, list(events))
+    """Announcements of these events. One says how far the lists have come: another's, where none of these is shown."""
+    rows = await get(connection, events)
+    if not any(row["shown"] for row in rows):
+        rows = await get(connection, {*events, await connection.fetchval(SQL.get_newest)} - {None})
     if not rows:
         return []
-    events_revision = await connection.fetchval(SQL.get_events_revision)
-    newest, *others = [announcement(row) for row in rows]
-    return [newest.model_copy(update={"events_revision": events_revision}), *others]
+    said = [_announcement(row) for row in rows]
+    bears, events_revision = bearer(said), await lists_at(connection)
+    return [each.model_copy(update={"events_revision": events_revision}) if each is bears else each for each in said]
 
 
-def announcement(row: asyncpg.Record) -> EventProjectedV1:
+def _announcement(row: asyncpg.Record) -> EventProjectedV1:
     """Named like the first announcement of this revision, which makes it a duplicate if that was made."""
     return EventProjectedV1(
         id=name_of(row["id"], row["revision"], row["synced_at"]),

@@ -15,7 +15,7 @@ import asyncpg
 from shared.contracts import Change
 from shared.errors import Occupied
 from shared.postgres import Connection, queries, transaction
-from syncer import drift, rows, stock_levels
+from syncer import drift, rows, standing, stock_levels
 from syncer.fold import EPOCH, Case, Dossier, Fold, Heed, Ledger, fold
 from syncer.heard import Absence, Deletion, Heard, ItemEdit, LevelSeen, hear
 from syncer.revisions import revise
@@ -86,8 +86,8 @@ class Store:
     async def standing(self, event_ids: Collection[int]) -> dict[int, Projected]:
         """What readers see of events now, to be said once more: their changes were redelivered."""
         async with transaction(self.pool) as connection:
-            found = await connection.fetch(SQL.get_standing, event_ids)
-            events_revision = await connection.fetchval(SQL.get_events_revision)
+            found = await standing.get(connection, event_ids)
+            events_revision = await standing.lists_at(connection)
         return {
             row["id"]: Projected(
                 row["id"],
@@ -208,8 +208,9 @@ async def _write(connection: Connection, folded: Fold, stored: Mapping[int, Row]
         edition, revised = put.revised.edition, put.revised
         document = revised.documents.document if put.event.status == "active" else None
         written[put.event.id] = Written(
-            edition.revision, edition.synced_at, revised.changed, revised.listed, put.shown, False, document
-        )
+            edition.revision, edition.synced_at, revised.changed, revised.listed, put.shown, deleted=False,
+            document=document,
+        )  # fmt: skip
     return written
 
 

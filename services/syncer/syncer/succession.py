@@ -20,7 +20,7 @@ from shared.postgres import ACQUIRE_TIMEOUT, Connection, answering, queries, tra
 from shared.tags import EVENTS, event_tag
 from syncer import metrics
 from syncer.announcer import Announcer
-from syncer.standing import announcement, with_lists
+from syncer.standing import standing, with_lists
 
 log = structlog.get_logger()
 SQL = queries("syncer", "succession.sql")
@@ -84,15 +84,18 @@ class Succession:
         log.info("succession.said", events=len(unsaid))
 
     async def _lately(self, before: datetime) -> list[EventProjectedV1]:
-        """Where the events stand that changed lately."""
+        """Where the events stand that changed lately. Which of them changed the lists is not known: one says it."""
         async with transaction(self._pool) as connection:
-            rows = await connection.fetch(SQL.get_lately, before, LATELY, MOST)
-            events_revision = await connection.fetchval(SQL.get_events_revision)
-        if not rows:
-            return []
-        newest, *others = [announcement(row) for row in rows]
-        name = with_lists(newest.id, events_revision)  # which of them changed the lists is not known: one says it
-        return [newest.model_copy(update={"id": name, "events_revision": events_revision}), *others]
+            events = [row["id"] for row in await connection.fetch(SQL.get_lately, before, LATELY, MOST)]
+            said = await standing(connection, events) if events else []
+        return [_with_lists(each) for each in said]
+
+
+def _with_lists(said: EventProjectedV1) -> EventProjectedV1:
+    """Where it says how far the lists have come, it is none that was said before."""
+    if said.events_revision is None:
+        return said
+    return said.model_copy(update={"id": with_lists(said.id, said.events_revision)})
 
 
 async def _peers(connection: Connection) -> frozenset[int]:

@@ -10,9 +10,5 @@ WHERE locktype = 'advisory' AND objsubid = 2 AND classid::bigint = hashtext('syn
 SELECT clock_timestamp();
 
 -- name: get_lately  (`changed_at` is when the transaction began: whatever its death cut off began before it was noticed)
-SELECT id, revision, synced_at, shown, deleted_at IS NOT NULL AS deleted, changed_at FROM events
-WHERE changed_at > $1::timestamptz - make_interval(secs => $2) AND changed_at <= $1
+SELECT id FROM events WHERE changed_at > $1::timestamptz - make_interval(secs => $2) AND changed_at <= $1
 ORDER BY changed_at DESC LIMIT $3;
-
--- name: get_events_revision
-SELECT revision FROM collections WHERE name = 'events';

@@ -22,10 +22,14 @@ class InvalidToken(Permanent):
 
 @dataclass(frozen=True, slots=True)
 class Principal:
-    """`subject` is a JWT's `sub`, or `key:<id>` of a static key."""
+    """`subject` is a JWT's `sub`, or `key:<id>` of a static key.
+
+    `expires_at`: Unix seconds from which on the token is refused, with the leeway that it is given; None: never.
+    """
 
     subject: str
     scopes: frozenset[str]
+    expires_at: float | None = None
 
     def may(self, scope: str) -> bool:
         return scope in self.scopes or Scope.ADMIN in self.scopes

@@ -24,6 +24,7 @@ class _Claims(BaseModel):
     model_config = ConfigDict(extra="ignore")
 
     sub: str = Field(min_length=1, max_length=255)
+    exp: float
     scope: str = ""
     scp: str | list[str] = []
 
@@ -62,7 +63,7 @@ class TokenRules:
             proven = _Claims.model_validate(claims)
         except ValidationError as error:
             raise InvalidToken("The token's claims can't be read.") from error
-        return Principal(proven.sub, known_scopes(proven.names()))
+        return Principal(proven.sub, known_scopes(proven.names()), proven.exp + self.leeway)
 
     def _prove(self, token: str, key: jwt.PyJWK, algorithm: str) -> dict[str, Any]:
         try:

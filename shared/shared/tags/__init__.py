@@ -1,12 +1,13 @@
 """Cached documents in Redis, fenced by the revision of the tag they belong to (ARCHITECTURE.md, The cache protocol).
 
 One hash for each tag:  `r` the tag's revision,  `d:<document>` a stored document,  `l:<document>` the lease to load it,
-`u` until when documents may stay at all.
+`b:<document>` that a purge brought it and nobody has asked for it yet,  `u` until when documents may stay at all.
 Three scripts of one key each carry the protocol, so it is atomic, and safe in a cluster:
 
     elect   a reader asks: here is the document | you load it (lease) | someone else does (wait)
     fill    the loader stores, if its lease still stands and its revision is not below the tag's; or gives the lease up
-    purge   the syncer raises the revision: documents and leases below it are gone; the new document may come with it
+    purge   the syncer raises the revision: documents and leases below it are gone; a document that was asked for since
+            the purge before may come with it
 
 A purge, an eviction, an expiry or a restart of Redis voids every lease of the tag, so a slow loader can never bring an
 old document back.
@@ -153,7 +154,8 @@ class Tags:
     async def purge(self, tag: str, revision: int, document: Document | None = None) -> bool:
         """False when the tag was not below this revision: nothing had to go.
 
-        `document`: what anyone may read of the event at that very revision. It takes the place of what goes.
+        `document`: what anyone may read of the event at that very revision. It takes the place of what goes, if anyone
+        has asked for it since the purge before.
         """
         async with answering():
             return bool(await self._purge([self._key(tag)], _purge(revision, document)))

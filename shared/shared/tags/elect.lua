@@ -1,4 +1,7 @@
 -- KEYS: tag   ARGV: document, lease, milliseconds the lease lasts, most documents   ->   the document | 1 (load it) | 0 (wait)
+-- Whoever asks makes the next purge bring this document along. A process that keeps it in its own memory asks again after
+-- each purge, so what is read from there alone counts as asked for, too.
+redis.call('HDEL', KEYS[1], 'b:' .. ARGV[1])
 local stored = redis.call('HGET', KEYS[1], 'd:' .. ARGV[1])
 if stored then return stored end
 local time = redis.call('TIME')

@@ -42,6 +42,31 @@ async def test_a_public_document_is_asked_for_once(client, origin):
     assert "cookie" not in origin.asked[0][1]
 
 
+@pytest.mark.parametrize("path", ["/v1/events/11", "/v1/status", "/v1/changes"])
+async def test_the_origin_hears_whom_the_reader_asked_and_that_the_connection_stays(client, origin, path):
+    origin.serve(path, headers=SHARED)
+    await client.get(path, headers={"Host": "shop.example"})
+    [(_, heard)] = origin.asked
+    assert heard["host"] == "shop.example"
+    assert "connection" not in heard
+
+
+@pytest.mark.parametrize(
+    ("accepted", "asked"),
+    [
+        ("gzip", "gzip"), ("br, GZIP", "gzip"), ("gzip;q=0.5", "gzip"), ("gzip ; q=0.001,br", "gzip"),
+        ("zstd, gzip; q=1.0", "gzip"), ("gzip;q=0", None), ("br, gzip ; q=0.000", None), ("gzip; Q=0., identity", None),
+        ("notgzip", None), ("br;q=0, zstd", None), ("", None),
+    ],
+)  # fmt: skip
+async def test_gzip_is_asked_for_where_the_reader_wants_it(client, origin, accepted, asked):
+    path = f"/v1/events/of-{accepted.encode().hex()}"
+    origin.serve(path, headers=SHARED)
+    await client.get(path, headers={"Accept-Encoding": accepted})
+    [(_, heard)] = origin.asked
+    assert heard.get("accept-encoding") == asked
+
+
 async def test_what_names_no_s_maxage_is_not_kept(client, origin):
     """nginx does not read CDN-Cache-Control, so the default policy keeps nothing here."""
     origin.serve("/v1/events/2")

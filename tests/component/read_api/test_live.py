@@ -159,8 +159,8 @@ async def test_drafts_are_told_to_organizers_only(serving: Serving, jetstream: J
     ):
         start = anonymous.last_id
         await announce(jetstream, 42, 1, visible=False)
-        await announce(jetstream, 42, 2, visible=False, events_revision=7)
-        await eventually(lambda: len(organizer.purged) == 3 and organizer.purged[-1] == ("events", 7))
+        await announce(jetstream, 42, 2, visible=False)
+        await eventually(lambda: organizer.purged == [("event:42", 1), ("event:42", 2)])
         beats = len(everyone.heard)
         await eventually(lambda: len(everyone.heard) > beats, saying="a heartbeat after the drafts")
         assert (anonymous.purged, everyone.purged) == ([], [])
@@ -170,7 +170,24 @@ async def test_drafts_are_told_to_organizers_only(serving: Serving, jetstream: J
         async with listening(app, headers={"Last-Event-ID": start}) as back:
             assert back.purged == [("event:43", 1)]
         async with listening(app, headers={"Last-Event-ID": start} | ORGANIZER) as back:
-            assert sorted(back.purged) == [("event:42", 2), ("event:43", 1), ("events", 7)]
+            assert sorted(back.purged) == [("event:42", 2), ("event:43", 1)]
+        of_a_draft = f"{start.partition('-')[0]}-{int(start.partition('-')[2]) + 4}"
+        await announce(jetstream, 42, 3, visible=False)
+        await eventually(lambda: organizer.last_id == of_a_draft)
+        async with listening(app, headers={"Last-Event-ID": of_a_draft}) as guessing:
+            assert guessing.names == ["reset", "live"], "as for an id that was never given"
+
+
+async def test_whoever_bears_it_a_new_revision_of_the_lists_is_told_to_everyone(
+    serving: Serving, jetstream: JetStreamContext
+):
+    async with serving() as app, listening(app) as anyone, listening(app, headers=ORGANIZER) as organizer:
+        start = anyone.last_id
+        await announce(jetstream, 42, 2, visible=False, events_revision=7)
+        await eventually(lambda: anyone.purged == [("events", 7)])
+        await eventually(lambda: organizer.purged == [("event:42", 2), ("events", 7)])
+        async with listening(app, headers={"Last-Event-ID": start}) as back:
+            assert back.purged == [("events", 7)]
 
 
 async def test_a_token_that_proves_too_little_is_refused(serving: Serving):
@@ -264,7 +281,7 @@ async def test_a_client_that_falls_behind_is_reset_and_one_that_stays_behind_is_
             await announce(jetstream, 42, revision)
             await eventually(lambda revision=revision: reader.purged[-1:] == [("event:42", revision)])
         slow.reading.set()
-        await eventually(lambda: slow.names == ["live", "purge", "reset"], saying="what it missed is one reset")
+        await eventually(lambda: slow.names == ["live", "purge", "reset", "live"], saying="what it missed is one reset")
         await asyncio.wait_for(stuck.over.wait(), timeout=5)
         assert not slow.over.is_set()
         assert not reader.over.is_set()

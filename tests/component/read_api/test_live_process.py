@@ -15,7 +15,7 @@ import nats
 import psutil
 import pytest
 from nats.js import JetStreamContext
-from projected import STATIC_KEYS
+from projected import STATIC_KEYS, Event, Shop
 from waiting import eventually
 
 from ops.bench.live import measure
@@ -41,7 +41,7 @@ async def api(tmp_path: Path, settings) -> AsyncIterator[tuple[Process, str]]:
         env={
             "NATS_URL": made.nats_url.get_secret_value(), "POSTGRES_DSN": made.postgres_dsn.get_secret_value(),
             "REDIS_URL": made.redis_url.get_secret_value(), "AUTH_STATIC_KEYS": STATIC_KEYS, "PORT": str(port),
-            "SSE_PATIENCE": str(PATIENCE), "SSE_HEARTBEAT": "1",
+            "SSE_PATIENCE": str(PATIENCE), "SSE_HEARTBEAT": "1", "SSE_MAX_STREAMS": str(STREAMS),
         },
         ready=answers(f"{url}/readyz"),
     )  # fmt: skip
@@ -84,8 +84,9 @@ async def metric(url: str, line: str) -> float:
     return sum(float(text.rpartition(" ")[2]) for text in told.splitlines() if text.startswith(line))
 
 
-async def test_hundreds_of_streams_hear_a_purge_and_reads_go_on(api, jetstream: JetStreamContext):
+async def test_hundreds_of_streams_hear_a_purge_and_reads_go_on(api, shop: Shop, jetstream: JetStreamContext):
     """The small sibling of tests/bench/test_live.py."""
+    await shop.save(Event(1))
     process, url = api
     stream, read = f"{url}/v1/changes?tags=event:42,events", f"{url}/v1/events/1"
     found = await measure(
@@ -114,6 +115,10 @@ async def test_a_client_that_does_not_read_is_gone_within_seconds(api, jetstream
         peer = stuck.getsockname()
         await eventually(lambda: peer not in connected(process), within=4 * PATIENCE + 2, saying="its memory is freed")
         assert reader.getsockname() in connected(process)
+        with contextlib.ExitStack() as others:
+            for _ in range(STREAMS - 1):
+                others.enter_context(opened(url))
+            await eventually(lambda: all_open(url, STREAMS), saying="its place is free as well")
         reader.shutdown(socket.SHUT_RDWR)
         assert b'"event:90"' in await reading
         assert process.exit_code is None

@@ -89,13 +89,49 @@ async def test_a_purge_may_bring_the_new_document_along(tags, client):
     assert 0 < await client.pttl(tags._key(TAG)) <= module.DOCUMENT_TTL * 1000
 
 
+async def test_a_purge_brings_only_what_somebody_has_asked_for_since_the_one_before(tags, client):
+    await tags.purge(TAG, 1, document(1))
+    assert await fields(tags, client) == {"r"}, "nobody has ever asked for it"
+    assert await stored(tags, 1, PUBLIC_EVENT)
+    await tags.purge(TAG, 2, document(2))
+    assert await fields(tags, client) == {"r", "u", f"d:{PUBLIC_EVENT}", f"b:{PUBLIC_EVENT}"}
+    await tags.purge(TAG, 3, document(3))
+    assert await fields(tags, client) == {"r"}, "it was brought, and nobody has asked for it"
+    assert isinstance(await tags.elect(TAG, PUBLIC_EVENT), Lead)
+    for revision in range(4, 8):
+        await tags.purge(TAG, revision, document(revision))
+        assert await tags.elect(TAG, PUBLIC_EVENT) == Hit(document(revision)), "one reader after each is enough"
+
+
+async def test_who_asks_for_another_document_of_the_event_makes_no_purge_bring_this_one(tags, client):
+    await lead(tags, "public:tickets")
+    await tags.purge(TAG, 1, document(1))
+    assert await fields(tags, client) == {"r"}
+
+
+async def fields(tags: Tags, client: redis.asyncio.Redis) -> set[str]:
+    return {name.decode() for name in await client.hkeys(tags._key(TAG))}
+
+
+async def test_a_document_that_was_brought_goes_with_a_fill_from_a_newer_commit(tags):
+    await lead(tags, PUBLIC_EVENT)
+    await tags.purge(TAG, 1, document(1))
+    assert await stored(tags, 2, "public:tickets")
+    assert await stored(tags, 2, PUBLIC_EVENT)
+    await tags.purge(TAG, 3, document(3))
+    assert await tags.elect(TAG, PUBLIC_EVENT) == Hit(document(3))
+
+
 async def test_a_purge_that_comes_late_brings_nothing(tags):
+    await lead(tags, PUBLIC_EVENT)
     await tags.purge(TAG, 3, document(3, body=b"newer"))
     assert not await tags.purge(TAG, 2, document(2, body=b"older"))
     assert await tags.elect(TAG, PUBLIC_EVENT) == Hit(document(3, body=b"newer"))
 
 
 async def test_a_purge_brings_no_document_of_another_revision(tags):
+    for tag in (TAG, event_tag(43)):
+        await lead(tags, PUBLIC_EVENT, tag)
     await tags.purge_all([(TAG, 4), (event_tag(43), 1)], {TAG: document(3), event_tag(43): document(1)})
     assert isinstance(await tags.elect(TAG, PUBLIC_EVENT), Lead)
     assert await tags.elect(event_tag(43), PUBLIC_EVENT) == Hit(document(1))
@@ -251,11 +287,11 @@ async def test_redis_away_has_one_name():
     await nobody.client.aclose()
 
 
-NAMES = st.sampled_from(["public", "manage"])
+NAMES = st.sampled_from([PUBLIC_EVENT, "manage"])
 STEPS = st.lists(
     st.one_of(
         st.tuples(st.just("change"), st.none()),  # commit, the purge still on its way
-        st.tuples(st.just("purge"), st.none()),  # the oldest that is on its way
+        st.tuples(st.just("purge"), st.booleans()),  # the oldest that is on its way, with its document or without
         st.tuples(st.just("elect"), NAMES),
         st.tuples(st.just("fill"), st.integers(0, 3)),  # by one of those who load
         st.tuples(st.just("forget"), st.none()),  # an eviction or a restart
@@ -297,7 +333,7 @@ async def run(tags, client, steps):  # noqa: C901 (one case for each thing that 
                 unsaid.append(committed)
             case "purge" if unsaid:
                 revision = unsaid.pop(0)
-                news = await tags.purge(TAG, revision)
+                news = await tags.purge(TAG, revision, document(revision) if argument else None)
                 assert news == (revision > raised)
                 epoch, raised = epoch + news, max(raised, revision)
             case "forget":
@@ -314,7 +350,7 @@ async def run(tags, client, steps):  # noqa: C901 (one case for each thing that 
                 kept = await tags.fill(TAG, name, lease, document(revision))
                 assert kept == (began == epoch and revision >= raised)
                 raised = max(raised, revision) if kept else raised
-    for name in ("public", "manage"):
+    for name in (PUBLIC_EVENT, "manage"):
         answer = await tags.elect(TAG, name)
         if isinstance(answer, Hit):
             assert answer.document.revision >= raised

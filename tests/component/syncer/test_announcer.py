@@ -4,9 +4,11 @@ import secrets
 import time
 from collections.abc import AsyncIterator
 from contextlib import suppress
+from typing import Any
 
 import nats
 import pytest
+from nats.aio.msg import Msg
 from nats.js.errors import NotFoundError
 from products import ITEM, PRODUCT, VARIANT, Product, Variant, at, by_read, deletion
 from waiting import eventually
@@ -15,7 +17,7 @@ from sandbox.servers.valkey import Valkey
 from shared.bus import Bus, BusUnavailable, make_broker, running, stream_problem
 from shared.consuming import Consuming
 from shared.contracts import EventProjectedV1, parse
-from shared.postgres import PostgresBusy
+from shared.postgres import PostgresBusy, transaction
 from shared.provision import provision
 from shared.settings import NatsSettings, RedisSettings
 from shared.tags import EVENTS, Document, Hit, Lead, RedisUnavailable, Tags, connect, event_tag
@@ -23,6 +25,7 @@ from shared.topology import CHANGES, PROJECTIONS, SYNCER_CHANGES
 from syncer.announcer import Announcer, Said
 from syncer.handlers import Projector
 from syncer.loops import Loop
+from syncer.standing import standing
 
 
 @pytest.fixture(scope="module")
@@ -135,8 +138,8 @@ async def test_a_deletion_is_announced_as_one(books, announcer, stream):
 async def test_saying_the_same_once_more_purges_nothing(books, announcer, tags, stream):
     await project(books, announcer, by_read(Product()))
     await cached(tags, event_tag(PRODUCT), 1)
-    standing = await books.store.standing([PRODUCT])
-    await announcer.announce([Said(standing[PRODUCT], by_read(Product()))])
+    stands = await books.store.standing([PRODUCT])
+    await announcer.announce([Said(stands[PRODUCT], by_read(Product()))])
     assert await is_cached(tags, event_tag(PRODUCT))
     assert {each.revision for each in await stream.said()} == {1}
 
@@ -327,3 +330,63 @@ async def test_lists_that_changed_are_announced_though_their_event_was_overtaken
     finally:
         await consuming.stop()
         await stream.jetstream.purge_stream(CHANGES.name)
+
+
+def other(number: int, **more: Any) -> Product:
+    """An event with an id of its own, since the bus knows those of other tests."""
+    made = PRODUCT + number
+    return Product(id=made, variants=(Variant(VARIANT + number, item=ITEM + number),), **more)
+
+
+async def test_a_shown_event_says_where_the_lists_stand_when_changes_come_again(books, tags, bus, stream):
+    """Of a draft nobody outside hears: the lists would not be purged at the CDN, nor told to whoever listens."""
+    products = [by_read(other(20, status="draft")), by_read(other(21)), by_read(other(22, status="draft"))]
+    for change in (products[1], products[0], products[2]):  # the newest is a draft, and so is the first in the table
+        await books.project(change)
+    await stream.jetstream.purge_stream(CHANGES.name)
+    await bus.publish_all(products)
+    projector = Projector(books.store, Announcer(books.store, tags, bus), Loop("refetcher", nothing_to_do, 60.0))
+    subscription = await stream.jetstream.pull_subscribe_bind(SYNCER_CHANGES.durable, CHANGES.name)
+    messages = await eventually(lambda: redelivered(subscription, 3), 15)
+    assert await projector.handle(messages) == [None, None, None]
+    bearers = {each.event_id: each.events_revision for each in await stream.said()}
+    assert bearers == {PRODUCT + 20: None, PRODUCT + 21: await books.collection(), PRODUCT + 22: None}
+    await stream.jetstream.purge_stream(CHANGES.name)
+
+
+async def redelivered(subscription, number: int) -> list[Msg]:
+    """So many messages, none of them for the first time."""
+    messages = await subscription.fetch(number, timeout=2)
+    again = [each for each in messages if each.metadata.num_delivered > 1]
+    if len(again) == number:
+        return again
+    for each in messages:
+        await each.nak()
+    return []
+
+
+async def test_a_shown_event_says_where_the_lists_stand_when_redis_is_told_anew(books, announcer, stream):
+    await books.project(by_read(other(23)))
+    await books.project(by_read(other(24, status="draft")))
+    await announcer.step()
+    bearers = {each.event_id: each.events_revision for each in await stream.said()}
+    assert bearers == {PRODUCT + 23: await books.collection(), PRODUCT + 24: None}
+
+
+async def test_where_only_a_draft_is_told_anew_a_shown_event_says_where_the_lists_stand(books, pool):
+    await books.project(by_read(other(25)))
+    await books.project(by_read(other(26, status="draft")))
+    async with transaction(pool) as connection:
+        said = await standing(connection, [PRODUCT + 26])
+        nothing = await standing(connection, [])
+    lists = await books.collection()
+    assert {each.event_id: each.events_revision for each in said} == {PRODUCT + 25: lists, PRODUCT + 26: None}
+    assert {each.event_id: each.events_revision for each in nothing} == {PRODUCT + 25: lists}
+
+
+async def test_where_there_are_only_drafts_one_of_them_says_where_the_lists_stand(books, pool):
+    for number in (27, 28):
+        await books.project(by_read(other(number, status="draft")))
+    async with transaction(pool) as connection:
+        said = await standing(connection, [PRODUCT + 27, PRODUCT + 28])
+    assert sorted(each.events_revision or 0 for each in said) == [0, await books.collection()]

@@ -142,7 +142,7 @@ def settled(system: System) -> Settled:
 
 async def test_what_anyone_may_see_is_purged_twice_then_acknowledged_and_drafts_are_not(system, settled, either):
     async with settled(either):
-        await system.say(2, visible=False, lists=True)
+        await system.say(2, visible=False)
         await eventually(system.is_idle)
         await system.say(1, lists=True)
         await eventually(lambda: either.purged("event:1"))
@@ -154,6 +154,15 @@ async def test_what_anyone_may_see_is_purged_twice_then_acknowledged_and_drafts_
     assert {tag for purge in either.purges for tag in purge.tags} == {"event:1", "events"}
     assert either.refusals == []
     assert all(purge.soft == isinstance(either, Fastly) for purge in either.purges)
+
+
+async def test_lists_that_a_draft_bears_are_purged_and_the_draft_is_not(system, settled, api):
+    """Every list says how far all of them have come, and the announcement of the event that raised it may be lost."""
+    async with settled(api):
+        await system.say(2, visible=False, lists=True)
+        await eventually(lambda: len(api.purged("events")) == 2)
+        await eventually(system.is_idle)
+    assert {tag for purge in api.purges for tag in purge.tags} == {"events"}
 
 
 async def test_a_wave_on_one_event_is_one_purge_an_interval_and_holds_one_message(system, settled, api):

@@ -139,6 +139,16 @@ async def test_a_list_that_changed_is_announced_even_if_the_event_was(books, tag
         await eventually(lambda: lists_said(jetstream, first.events_revision))
 
 
+async def test_a_shown_event_says_where_the_lists_stand(books, tags, bus, jetstream):
+    """A draft that changed after it is heard of by no reader, and purges nothing of its own at the CDN."""
+    await books.project(by_read(Product()))
+    await books.project(by_read(Product(id=PRODUCT + 1, status="draft", variants=())))
+    async with taking_over(books, tags, bus):
+        await eventually(lambda: was_said(jetstream, PRODUCT + 1, 1))
+    bearers = {each.event_id: each.events_revision for each in await said(jetstream)}
+    assert bearers == {PRODUCT: await books.collection(), PRODUCT + 1: None}
+
+
 async def lists_said(jetstream, revision) -> bool:
     return max(each.events_revision or 0 for each in await said(jetstream)) >= revision
 

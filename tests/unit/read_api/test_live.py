@@ -12,25 +12,27 @@ from hypothesis import strategies as st
 from read_api.live import frames
 from read_api.live.asking import wish
 from read_api.live.fan_out import handings
-from read_api.live.ids import EPOCH, EventId, incarnation
+from read_api.live.ids import EPOCH, OF_NO_STREAM, EventId, incarnation
+from read_api.live.purges import Purges, purges_of
 from read_api.live.push import begin
-from read_api.live.ring import MOST_PURGES, Announcement, Ring
+from read_api.live.ring import MOST_PURGES, Ring
 from read_api.live.rounds import MOST_TAGS as MOST_TAGS_OF_A_ROUND
-from read_api.live.rounds import Round
+from read_api.live.rounds import Notice, Round
 from read_api.live.stream import Stream
 from read_api.live.subscribers import Subscribers
+from shared.contracts import EventProjectedV1
 from shared.problems import Problem
 
 BORN = 1_795_405_563_411_174
 ids = st.builds(EventId, st.integers(0, 10**18 - 1), st.integers(0, 10**19 - 1))
 tags = st.sampled_from(["events", *(f"event:{number}" for number in range(1, 6))])
 purges = st.lists(st.tuples(tags, st.integers(1, 50)), min_size=1, max_size=2).map(tuple)
-told = st.lists(st.tuples(purges, st.booleans()), max_size=30)
+told = st.lists(purges, max_size=30)
 
 
-def announcements(said: list[tuple[tuple[tuple[str, int], ...], bool]], first: int = 11) -> list[Announcement]:
-    """Numbered as a stream would, with holes: what we can't read has numbers, too."""
-    return [Announcement(first + 2 * place, changed, visible) for place, (changed, visible) in enumerate(said)]
+def announcements(said: list[Purges], first: int = 11) -> list[tuple[int, Purges]]:
+    """Numbered as a stream would, with holes: what we can't read, and what others may hear of, has numbers, too."""
+    return [(first + 2 * place, changed) for place, changed in enumerate(said)]
 
 
 @given(ids)
@@ -39,9 +41,9 @@ def test_an_id_is_read_as_it_was_written(event_id: EventId):
 
 
 @given(st.text())
-def test_whatever_is_sent_as_an_id_is_an_id_or_none(text: str):
+def test_whatever_is_sent_as_an_id_is_an_id_or_one_of_no_stream(text: str):
     parsed = EventId.parse(text)
-    assert parsed is None or str(parsed).isascii()
+    assert parsed == EventId(OF_NO_STREAM, 0) or (str(parsed).isascii() and parsed.incarnation >= 0)
 
 
 @given(st.datetimes(min_value=datetime(1970, 1, 1), timezones=st.just(UTC)))  # noqa: DTZ001 (hypothesis adds the zone)
@@ -49,81 +51,86 @@ def test_no_two_microseconds_are_one_incarnation(created: datetime):
     assert EPOCH + timedelta(microseconds=incarnation(created)) == created
 
 
-@given(told, st.integers(1, 40), st.integers(8, 80), st.booleans(), st.none() | st.frozensets(tags))
-def test_a_replay_is_the_latest_of_all_that_was_missed_or_a_reset(said, most, known, drafts, wanted):
+@given(told, st.integers(1, 40), st.integers(8, 80), st.none() | st.frozensets(tags))
+def test_a_replay_is_the_latest_of_all_that_was_missed_or_a_reset(said, most, known, wanted):
     ring = Ring(most)
     ring.begin(EventId(BORN, 10))
     heard = announcements(said)
-    for announcement in heard:
-        ring.add(announcement)
-    replay = ring.since(EventId(BORN, known), wanted, drafts=drafts)
-    newest = heard[-1].sequence if heard else 10
-    forgotten = heard[-most - 1].sequence if len(heard) > most else 10
+    for sequence, changed in heard:
+        ring.add(sequence, changed)
+    newest = heard[-1][0] if heard else 10
+    assert ring.latest() == EventId(BORN, newest)
+    replay = ring.since(EventId(BORN, known), wanted)
+    forgotten = heard[-most - 1][0] if len(heard) > most else 10
     if not forgotten <= known <= newest:
         assert replay is None
         return
     expected: dict[str, int] = {}
-    for announcement in heard:
-        if announcement.sequence > known and (announcement.visible or drafts):
-            for tag, revision in announcement.purges:
-                if wanted is None or tag in wanted:
-                    expected[tag] = max(expected.get(tag, 0), revision)
+    for sequence, changed in heard:
+        for tag, revision in changed if sequence > known else ():
+            if wanted is None or tag in wanted:
+                expected[tag] = max(expected.get(tag, 0), revision)
     assert replay == expected
 
 
-@given(told)
-def test_the_id_that_anyone_is_given_moves_only_with_what_anyone_may_hear(said):
-    ring = Ring(1000)
-    ring.begin(EventId(BORN, 10))
-    for announcement in announcements(said):
-        before = ring.latest(drafts=False)
-        ring.add(announcement)
-        assert (ring.latest(drafts=False) != before) == announcement.visible
-        assert ring.latest(drafts=True) == EventId(BORN, announcement.sequence)
+def announced(visible: bool, events_revision: int | None) -> EventProjectedV1:
+    now = datetime.now(UTC)
+    return EventProjectedV1(
+        id="1", source="syncer", subject="event/42", time=now, seen_at=now,
+        event_id=42, revision=17, visible=visible, events_revision=events_revision,
+    )  # fmt: skip
+
+
+def test_of_a_draft_anyone_is_told_no_more_than_that_lists_have_changed():
+    assert purges_of(announced(visible=False, events_revision=None), drafts=False) == ()
+    assert purges_of(announced(visible=False, events_revision=7), drafts=False) == (("events", 7),)
+    for visible, drafts in ((True, False), (True, True), (False, True)):
+        assert purges_of(announced(visible, None), drafts=drafts) == (("event:42", 17),)
+        assert purges_of(announced(visible, 7), drafts=drafts) == (("event:42", 17), ("events", 7))
 
 
 def test_another_incarnation_and_an_empty_ring_know_nothing():
     ring = Ring(10)
-    assert ring.latest(drafts=True) is None
-    assert ring.since(EventId(BORN, 0), None, drafts=True) is None
+    assert ring.latest() is None
+    assert ring.since(EventId(BORN, 0), None) is None
     ring.begin(EventId(BORN, 10))
-    assert ring.since(EventId(BORN + 1, 10), None, drafts=True) is None
-    assert ring.since(None, None, drafts=True) is None
-    assert ring.since(EventId(BORN, 10), None, drafts=True) == {}
+    assert ring.since(EventId(BORN + 1, 10), None) is None
+    assert ring.since(EventId.parse("nonsense"), None) is None
+    assert ring.since(EventId(BORN, 10), None) == {}
 
 
 def test_more_than_a_frame_holds_is_a_reset():
     ring = Ring(1000)
     ring.begin(EventId(BORN, 0))
     for number in range(1, MOST_PURGES + 2):
-        ring.add(Announcement(number, ((f"event:{number}", 1),), visible=True))
-    assert ring.since(EventId(BORN, 0), None, drafts=False) is None
-    assert len(ring.since(EventId(BORN, 1), None, drafts=False) or {}) == MOST_PURGES
-    assert ring.since(EventId(BORN, 0), frozenset({"event:7"}), drafts=False) == {"event:7": 1}
+        ring.add(number, ((f"event:{number}", 1),))
+    assert ring.since(EventId(BORN, 0), None) is None
+    assert len(ring.since(EventId(BORN, 1), None) or {}) == MOST_PURGES
+    assert ring.since(EventId(BORN, 0), frozenset({"event:7"})) == {"event:7": 1}
 
 
-def stream(wanted: frozenset[str] | None, *, organizer: bool = False) -> Stream:
+def stream(wanted: frozenset[str] | None) -> Stream:
     async def send(_: Any) -> None:
         raise AssertionError("nothing is sent here")
 
-    return Stream(send, wanted, organizer=organizer, client="", on_caught_up=lambda _: None)
+    return Stream(send, wanted, organizer=False, ends_at=None, on_caught_up=lambda _: None)
 
 
-@given(told, st.lists(st.none() | st.frozensets(tags, min_size=1), max_size=6), st.booleans())
-def test_a_round_hands_everyone_the_latest_of_what_they_asked_for_and_may_hear(said, wishes, drafts):
-    told_now = Round()
+@given(told.filter(bool), st.lists(st.none() | st.frozensets(tags, min_size=1), max_size=6))
+def test_a_round_hands_everyone_the_latest_of_what_they_asked_for(said, wishes):
     named = EventId(BORN, 99)
-    for announcement in announcements(said):
-        told_now.add(announcement, {True: named, False: named})
+    told_now = Round(named)
+    for _, changed in announcements(said):
+        told_now.add(changed, named)
     streams = [stream(wanted) for wanted in wishes]
     subscribers = Subscribers()
     for each in streams:
         subscribers.add(each)
     latest: dict[str, int] = {}
-    for changed, visible in said:
-        for tag, revision in changed if visible or drafts else ():
+    for changed in said:
+        for tag, revision in changed:
             latest[tag] = max(latest.get(tag, 0), revision)
-    handed = list(handings(told_now, subscribers, named, drafts=drafts))
+    handed = list(handings(told_now, subscribers))
     assert len({id(to) for to, _ in handed}) == len(handed)
     by_stream = {id(to): message["body"] for to, message in handed}
     for each in streams:
@@ -137,21 +144,30 @@ def test_a_round_hands_everyone_the_latest_of_what_they_asked_for_and_may_hear(s
     assert list(subscribers) == []
 
 
+def test_a_notice_is_for_everyone():
+    subscribers = Subscribers()
+    streams = {stream(None), stream(frozenset({"event:1"}))}
+    for each in streams:
+        subscribers.add(each)
+    handed = {to: message["body"] for to, message in handings(Notice(frames.DEGRADED, None), subscribers)}
+    assert handed == dict.fromkeys(streams, frames.DEGRADED)
+
+
 def test_in_a_flood_who_hears_everything_drops_everything_and_others_hear_their_own():
     named = EventId(BORN, 1)
-    flood, subscribers = Round(), Subscribers()
+    flood, subscribers = Round(named), Subscribers()
     everything, one = stream(None), stream(frozenset({"event:1"}))
     for each in (everything, one):
         subscribers.add(each)
     for number in range(1, MOST_PURGES + 2):
-        flood.add(Announcement(number, ((f"event:{number}", 1),), visible=True), {True: named, False: named})
-    handed = {to: message["body"] for to, message in handings(flood, subscribers, named, drafts=False)}
+        flood.add(((f"event:{number}", 1),), named)
+    handed = {to: message["body"] for to, message in handings(flood, subscribers)}
     assert handed == {everything: frames.reset(named), one: frames.purges([("event:1", 1)], named)}
-    for number in range(1, MOST_TAGS_OF_A_ROUND + 2):
-        flood.add(Announcement(number, ((f"event:{number}", 1),), visible=True), {True: named, False: named})
-    assert len(flood.all) <= MOST_TAGS_OF_A_ROUND + 2, "bounded"
-    handed = {to: message["body"] for to, message in handings(flood, subscribers, named, drafts=False)}
-    assert set(handed.values()) == ({frames.reset(named)} if flood.overflown else set(handed.values()))
+    for number in range(1, MOST_TAGS_OF_A_ROUND + 3):
+        flood.add(((f"event:{number}", 1),), named)
+    assert len(flood.changed) <= MOST_TAGS_OF_A_ROUND + 2, "bounded"
+    handed = {to: message["body"] for to, message in handings(flood, subscribers)}
+    assert handed == dict.fromkeys((everything, one), frames.reset(named))
 
 
 def test_frames_are_spelled_as_the_standard_says():
@@ -183,9 +199,8 @@ def test_whatever_is_asked_is_read_or_refused(query: bytes):
 def test_the_header_wins_over_the_query_and_an_empty_one_is_none():
     assert wish(b"last_event_id=1-1", "1-2").known == EventId(1, 2)
     assert wish(b"last_event_id=1-1", None).known == EventId(1, 1)
-    assert not wish(b"last_event_id=", None).comes_back
-    nonsense = wish(b"", "nonsense")
-    assert (nonsense.comes_back, nonsense.known) == (True, None)
+    assert wish(b"last_event_id=", None).known is None
+    assert wish(b"", "nonsense").known == EventId(OF_NO_STREAM, 0), "it comes back, though nobody knows from where"
 
 
 async def test_a_send_that_is_over_at_once_needs_no_task():

@@ -57,7 +57,13 @@ def principal(text):
 
 @pytest.mark.parametrize("algorithm", SIGNERS)
 def test_a_token_of_each_allowed_algorithm_is_taken(algorithm):
-    assert principal(token(algorithm)) == Principal("ann", frozenset({"events:read"}))
+    proven = principal(token(algorithm))
+    assert (proven.subject, proven.scopes) == ("ann", {"events:read"})
+
+
+def test_a_principal_knows_when_its_token_is_refused():
+    expires = int(time.time()) + 60
+    assert principal(token(exp=expires)).expires_at == expires + RULES.leeway
 
 
 @pytest.mark.parametrize("claims", [{"scp": ["jobs:read"]}, {"scp": "jobs:read openid"}, {"scope": "jobs:read x"}])

@@ -132,6 +132,25 @@ async def test_when_none_of_them_accepts_it_it_has_not_happened():
         await all_of_them.purge(["c"])
 
 
+async def test_what_nobody_was_told_has_not_happened_even_when_all_of_them_are_lost():
+    all_of_them, (first, second) = fleet(2)
+    first.away = True
+    await all_of_them.purge(["a"])
+    first.away = False
+    await all_of_them.catch_up()
+    second.away = True
+    await all_of_them.purge(["b"])
+    first.away = True
+    await all_of_them.catch_up()  # the first is lost again, at its second emptying
+    for call in (all_of_them.purge(["c"]), all_of_them.purge_everything()):
+        with pytest.raises(EdgeSilent):
+            await call
+    first.away = False
+    await all_of_them.catch_up()
+    await all_of_them.purge(["d"])
+    assert first.told == ["*", "b", "*", "d"]
+
+
 async def test_an_edge_that_is_being_emptied_is_told_what_comes_meanwhile():
     all_of_them, (lost, _) = fleet(2)
     lost.away = True
@@ -169,6 +188,10 @@ def unix_time(seconds: int) -> str:
         (lambda: {"Retry-After": "-1"}, 0, 0),
         (lambda: {"Retry-After": http_date(90)}, 60, 90),
         (lambda: {"Retry-After": http_date(-90)}, 0, 0),
+        (lambda: {"Retry-After": "Mon, 01 Jan 9999999999 00:00:00 GMT"}, 0, 0),
+        (lambda: {"Retry-After": "Mon, 01 Jan 2026 00:00:00 +999999999999"}, 0, 0),
+        (lambda: {"Retry-After": "Fri, 31 Dec 9999 23:59:59 -2359"}, 0, LONGEST_REST),
+        (lambda: {"Retry-After": "Mon, 01 Jan 0001 00:00:00 +2359"}, 0, 0),
         (lambda: {"Fastly-RateLimit-Reset": unix_time(90)}, 60, 91),
         (lambda: {"Retry-After": "3", "Fastly-RateLimit-Reset": unix_time(90)}, 3, 3),
     ],

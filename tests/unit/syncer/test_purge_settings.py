@@ -19,6 +19,14 @@ def test_without_a_provider_there_is_nothing_to_say():
     assert settings().cdn_provider is None
 
 
+async def test_without_a_provider_there_is_neither_an_edge_nor_its_quota():
+    with pytest.raises(ValueError, match="CDN_PROVIDER"):
+        providers.quota(settings())
+    with pytest.raises(ValueError, match="CDN_PROVIDER"):
+        async with providers.opened(settings()):
+            pass
+
+
 @pytest.mark.parametrize("given", [CLOUDFLARE, FASTLY, VARNISH], ids=lambda given: given["cdn_provider"])
 def test_a_provider_needs_what_belongs_to_it(given):
     settings(**given)

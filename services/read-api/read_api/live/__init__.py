@@ -1,6 +1,7 @@
 """`GET /v1/changes`: tell everyone who listens what has changed, at once (Server-Sent Events).
 
-feed -> Hub: ring (what a reconnecting client missed), round (what is to be told next) -> fan-out -> streams
+feed -> Hub -> for each audience, a Teller: ring (what a reconnecting client missed), round (what is told next)
+            -> fan-out -> Streams; the Watch looks after them
 
 `endpoint.py` is where a client comes in, `hub.py` where announcements do.
 """

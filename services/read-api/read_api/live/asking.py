@@ -18,10 +18,9 @@ LONGEST_QUERY = 4_096  # bytes; 100 tags, percent-encoded, are less
 
 @dataclass(frozen=True, slots=True)
 class Wish:
-    """`tags`: None for everything. `comes_back`: it sent an id, though `known` is None for one that is none of ours."""
+    """`tags`: None for everything. `known`: the last id that it was told, as it says; None: it comes anew."""
 
     tags: frozenset[str] | None
-    comes_back: bool = False
     known: EventId | None = None
 
 
@@ -33,7 +32,7 @@ def wish(query: bytes, last_event_id: str | None) -> Wish:
     given = _parameters(query)
     tags = frozenset(_tag(name) for name in _names(given[TAGS])) if TAGS in given else None
     sent = last_event_id if last_event_id is not None else given.get(LAST_EVENT_ID)
-    return Wish(tags, comes_back=bool(sent), known=EventId.parse(sent) if sent else None)
+    return Wish(tags, EventId.parse(sent) if sent else None)
 
 
 def _parameters(query: bytes) -> dict[str, str]:

@@ -11,7 +11,7 @@ from read_api.audience import Audience
 from read_api.live import asking
 from read_api.live.asking import Wish, wish
 from read_api.live.hub import Hub
-from shared.auth import Authenticator, authorize
+from shared.auth import Authenticator, Principal, authorize
 from shared.problems import Problem, responses
 
 HEADERS = {
@@ -32,8 +32,8 @@ Server-Sent Events:
 
 Each event but `degraded` has an id, good on every replica: a client that comes back with `Last-Event-ID` is told what
 it missed, the latest revision of each tag, or `reset`. One that comes without an id revalidates what it held before.
-Anonymous clients hear of what is, or was, visible to them. With a token of scope `events:read`, drafts are told, too,
-and the stream ends after 15 minutes, to look at the token again.
+Anonymous clients hear of what is, or was, visible to them, and of `events`. With a token of scope `events:read`, drafts
+are told, too, and the stream ends after 15 minutes, to look at the token again, or when the token expires.
 """
 TAGS = "What to hear of, separated by commas: `events` (every list) or `event:{id}`; up to 100. All, when left out."
 
@@ -63,7 +63,7 @@ DOCUMENTED: dict[str, Any] = {
 class EventStream(Response):
     """An answer without an end. One task, which waits for the client to go; others hand the frames over."""
 
-    def __init__(self, hub: Hub, asked: Wish, *, organizer: bool) -> None:
+    def __init__(self, hub: Hub, asked: Wish, organizer: Principal | None) -> None:
         super().__init__(headers=HEADERS)
         del self.headers["Content-Length"]  # Starlette's, of the empty body
         self._hub = hub
@@ -72,12 +72,18 @@ class EventStream(Response):
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         client = _address(scope)
-        self._hub.admit(client)
+        self._hub.places.take(client)
+        try:
+            await self._answer(scope, receive, send)
+        finally:
+            self._hub.places.give_back(client)
+
+    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         if scope.get(HEAD):
             await send({"type": "http.response.body", "body": b"", "more_body": False})
             return
-        stream = self._hub.join(send, self._asked, organizer=self._organizer, client=client)
+        stream = self._hub.join(send, self._asked, self._organizer)
         try:
             while (await receive())["type"] != "http.disconnect":
                 pass
@@ -111,21 +117,20 @@ def routes(hub: Hub) -> APIRouter:
     async def get_changes(request: Request) -> Response:
         _refuse_body(request.headers)
         asked = wish(request.scope["query_string"], request.headers.get("Last-Event-ID"))
-        organizer = await _is_organizer(request)
-        return EventStream(hub, asked, organizer=organizer)
+        return EventStream(hub, asked, await _organizer(request))
 
     return router
 
 
-async def _is_organizer(request: Request) -> bool:
-    """False without a token. Raises Problem (401, 403) for one that proves nothing, or too little."""
+async def _organizer(request: Request) -> Principal | None:
+    """None without a token. Raises Problem (401, 403) for one that proves nothing, or too little."""
     sent = request.headers.get("Authorization")
     if sent is None:
-        return False
+        return None
     scheme, _, token = sent.partition(" ")
     authenticator: Authenticator = request.app.state.authenticator
-    await authorize(authenticator, token.strip() if scheme.lower() == "bearer" else "", [SCOPE], request.url.path)
-    return True
+    proof = token.strip() if scheme.lower() == "bearer" else ""
+    return await authorize(authenticator, proof, [SCOPE], request.url.path)
 
 
 def _refuse_body(headers: Headers) -> None:

@@ -3,8 +3,8 @@
 from prometheus_client import Counter, Gauge, Histogram
 
 STREAMS = Gauge("understudy_live_streams", "Streams open", ["audience"], multiprocess_mode="livesum")
-# reason: slow, stopping, expired, gone (it went away while we sent).
 CAUGHT_UP = Counter("understudy_live_caught_up_total", "Streams told to drop everything, as they had fallen behind")
+# reason: slow, stopping, expired, gone (it went away while we sent), failed (sending raised what it never should).
 DROPPED = Counter("understudy_live_dropped_total", "Streams that we ended, by why", ["reason"])
 REFUSED = Counter("understudy_live_refused_total", "Streams not opened because too many were", ["limit"])
 SENT = Counter("understudy_live_sent_total", "Frames handed to streams, heartbeats among them")

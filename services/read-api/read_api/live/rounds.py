@@ -1,34 +1,39 @@
-"""What is to be told next: the latest of each tag since the fan-out began its last round. Pure."""
+"""What one audience is told next: purges since its last round began, or something that all must know. Pure."""
 
-from collections.abc import Mapping
+from dataclasses import dataclass
 
 from read_api.live.ids import EventId
-from read_api.live.ring import MOST_PURGES, Announcement
+from read_api.live.purges import Purges
+from read_api.live.ring import MOST_PURGES
 
-Ids = Mapping[bool, EventId | None]  # by "sees drafts"
 MOST_TAGS = 5_000  # of one round, a second of a flood; beyond that, everyone is told to drop everything
 
 
-class Round:
-    """`public`: what anonymous clients hear; `all`: what organizers do. `ids`: of the last, for each of them."""
+@dataclass(frozen=True)
+class Notice:
+    """A frame for everyone. `named`: the id of the last that was told before; None: none was."""
 
-    def __init__(self) -> None:
-        self.public: dict[str, int] = {}
-        self.all: dict[str, int] = {}
-        self.ids: Ids = {True: None, False: None}
+    frame: bytes
+    named: EventId | None
+
+
+class Round:
+    """`changed`: the latest revision of each tag. `named`: the id of the last announcement in it."""
+
+    def __init__(self, named: EventId) -> None:
+        self.changed: dict[str, int] = {}
+        self.named = named
         self.overflown = False
 
-    def add(self, announcement: Announcement, ids: Ids) -> None:
-        self.ids = ids
-        if len(self.all) > MOST_TAGS:
+    def add(self, purges: Purges, named: EventId) -> None:
+        self.named = named
+        if len(self.changed) > MOST_TAGS:
             self.overflown = True
             return
-        for tag, revision in announcement.purges:
-            self.all[tag] = max(self.all.get(tag, 0), revision)
-            if announcement.visible:
-                self.public[tag] = max(self.public.get(tag, 0), revision)
+        for tag, revision in purges:
+            self.changed[tag] = max(self.changed.get(tag, 0), revision)
 
     @property
     def flood(self) -> bool:
         """Who asked for everything is told to drop everything."""
-        return self.overflown or len(self.all) > MOST_PURGES
+        return self.overflown or len(self.changed) > MOST_PURGES

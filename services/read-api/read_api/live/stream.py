@@ -25,7 +25,6 @@ class Stream:
         "_rest",
         "_send",
         "behind_since",
-        "client",
         "ends_at",
         "missed",
         "open",
@@ -40,7 +39,7 @@ class Stream:
         tags: frozenset[str] | None,
         *,
         organizer: bool,
-        client: str,
+        ends_at: float | None,
         on_caught_up: "Callable[[Stream], None]",
     ) -> None:
         self._send = send
@@ -48,11 +47,10 @@ class Stream:
         self._rest: asyncio.Task[None] | None = None
         self.tags = tags  # None: everything
         self.organizer = organizer
-        self.client = client
         self.open = True
-        self.missed = False  # something was told while it was behind: a `reset` is due
+        self.missed = False  # something was told while it was behind: `reset` is due
         self.behind_since: float | None = None
-        self.ends_at: float | None = None
+        self.ends_at = ends_at  # by `time.monotonic()`; None: never
         self.slot = 0  # on the heartbeat wheel
 
     def push(self, frame: Message) -> None:

@@ -11,8 +11,9 @@ TICK = 1.0  # seconds; also how often it is looked who has fallen behind
 class Wheel:
     """`period`: seconds until it is a stream's turn again."""
 
-    def __init__(self, period: float) -> None:
-        self._slots: list[set[Stream]] = [set() for _ in range(max(1, round(period / TICK)))]
+    def __init__(self, period: float, tick: float = TICK) -> None:
+        self._tick = tick
+        self._slots: list[set[Stream]] = [set() for _ in range(max(1, round(period / tick)))]
         self._next = 0
 
     def __contains__(self, stream: Stream) -> bool:
@@ -27,7 +28,7 @@ class Wheel:
 
     async def turns(self) -> AsyncIterator[list[Stream]]:
         while True:
-            await asyncio.sleep(TICK)
+            await asyncio.sleep(self._tick)
             turn = self._slots[self._next]
             self._next = (self._next + 1) % len(self._slots)
             yield list(turn)

@@ -5,16 +5,11 @@ import contextlib
 from collections.abc import Iterable
 
 import nats.errors
-import structlog
-from faststream.exceptions import IncorrectState
-from nats.aio.client import Client
 from nats.aio.msg import Msg
 
 from shared.bus import Bus
-from shared.consuming import BATCH_BYTES, LOOK, PAUSE, Buffer, Pull
+from shared.consuming import BATCH_BYTES, Buffer, pull
 from shared.topology import PURGER
-
-log = structlog.get_logger()
 
 KEEP = 6.0  # seconds between notices that we still have a message; well within its ack_wait
 
@@ -29,13 +24,7 @@ class Inbox:
 
     async def pull(self) -> None:
         """Bring in what there is, until it is cancelled; NATS away is waited for."""
-        while True:
-            connection = await self._connected()
-            try:
-                await Pull(connection, PURGER, self._buffer).run()
-            except (nats.errors.Error, OSError) as error:
-                log.warning("pull.failed", consumer=PURGER.durable, error=repr(error))
-                await asyncio.sleep(PAUSE)
+        await pull(self._bus, PURGER, self._buffer)
 
     async def keep(self) -> None:
         """Say of every message that we still have it, until it is cancelled."""
@@ -78,11 +67,3 @@ class Inbox:
             with contextlib.suppress(nats.errors.Error, OSError):  # then after its `ack_wait`
                 await message.nak()
         self._held.clear()
-
-    async def _connected(self) -> Client:
-        while True:
-            with contextlib.suppress(IncorrectState):
-                connection = self._bus.broker.connection
-                if connection.is_connected:
-                    return connection
-            await asyncio.sleep(LOOK)

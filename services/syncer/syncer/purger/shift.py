@@ -184,8 +184,8 @@ def kind(call: Some | Everything) -> str:
 
 
 def tags_of(announced: object) -> Sequence[str]:
-    """What the CDN may hold of it. Drafts were never there."""
-    if not isinstance(announced, EventProjectedV1) or not announced.visible:
+    """What the CDN may hold of it. Drafts were never there, but the lists' revision, which a draft may raise, is."""
+    if not isinstance(announced, EventProjectedV1):
         return ()
-    tag = event_tag(announced.event_id)
-    return (tag,) if announced.events_revision is None else (tag, EVENTS)
+    event = (event_tag(announced.event_id),) if announced.visible else ()
+    return event if announced.events_revision is None else (*event, EVENTS)

@@ -26,6 +26,7 @@ class Quota:
     longest_pause: float = 60.0  # seconds after calls that failed
 
 
+NO_PROVIDER = "no CDN_PROVIDER is set"
 NEAR = 2.0  # seconds: it is no harm to ask a Varnish again
 
 # Cloudflare: what its least plan allows (5 calls a minute, 25 at once, 100 tags in each; all of the account's zones
@@ -52,10 +53,12 @@ def _edges(settings: CdnSettings, http: httpx2.AsyncClient) -> list[Edge]:
         case "varnish":
             return [Varnish(http, url) for url in settings.cdn_varnish_urls]
         case None:
-            raise ValueError("no CDN_PROVIDER is set")
+            raise ValueError(NO_PROVIDER)
 
 
 def quota(settings: CdnSettings) -> Quota:
     """What the settings say; what they leave out is the provider's least."""
-    least = QUOTAS[settings.cdn_provider or "varnish"]
+    if settings.cdn_provider is None:
+        raise ValueError(NO_PROVIDER)
+    least = QUOTAS[settings.cdn_provider]
     return Quota(settings.cdn_rate or least.rate, settings.cdn_burst or least.burst, least.batch, least.longest_pause)

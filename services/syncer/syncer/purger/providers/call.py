@@ -73,9 +73,9 @@ def rest(headers: Mapping[str, str]) -> float:
         return _from_now(datetime.fromtimestamp(float(reset), UTC))
     try:
         at = parsedate_to_datetime(said)
-    except ValueError:
+        return _from_now(at.replace(tzinfo=at.tzinfo or UTC))
+    except (ValueError, OverflowError):  # no date, or none that a calendar holds
         return 0.0
-    return _from_now(at.replace(tzinfo=at.tzinfo or UTC))
 
 
 def _is_number(text: str) -> bool:

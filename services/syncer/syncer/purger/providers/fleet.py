@@ -13,7 +13,7 @@ from typing import Protocol
 import structlog
 
 from syncer import metrics
-from syncer.purger.providers.call import EdgeUnavailable, PurgeRefused
+from syncer.purger.providers.call import EdgeSilent, EdgeUnavailable, PurgeRefused
 
 log = structlog.get_logger()
 
@@ -75,6 +75,8 @@ class Fleet:
 
     async def _tell(self, call: Callable[[Edge], Awaitable[None]]) -> None:
         told = [number for number in range(len(self._edges)) if self._behind.get(number) != LOST]
+        if not told:
+            raise EdgeSilent("all of them are lost")
         results = await asyncio.gather(*(call(self._edges[number]) for number in told), return_exceptions=True)
         failed = {number: result for number, result in zip(told, results, strict=True) if result is not None}
         for error in failed.values():

@@ -1,0 +1,43 @@
+"""Look after the open streams: signs of life, the end of those that have fallen behind or whose time is over."""
+
+import time
+from collections.abc import Callable, Collection, Mapping
+
+import structlog
+
+from read_api.live import frames
+from read_api.live.ids import EventId
+from read_api.live.stream import Stream, message
+from read_api.live.streams import Streams
+from read_api.live.wheel import Wheel
+
+log = structlog.get_logger()
+
+Told = Mapping[bool, EventId | None]  # by "sees drafts": the last id that all of this audience were handed
+
+
+class Watch:
+    """`patience`: seconds that a stream may be behind."""
+
+    def __init__(self, wheel: Wheel, streams: Streams, told: Callable[[], Told], patience: float) -> None:
+        self._wheel = wheel
+        self._streams = streams
+        self._told = told
+        self._patience = patience
+
+    async def run(self) -> None:
+        async for turn in self._wheel.turns():
+            try:
+                await self.step(turn)
+            except Exception as error:  # the next turn comes anyway
+                log.exception("live.watch_failed", error=repr(error))
+
+    async def step(self, turn: Collection[Stream]) -> None:
+        """One tick of the wheel. `turn`: who gets a sign of life."""
+        now = time.monotonic()
+        self._streams.drop_slow(now - self._patience)
+        self._streams.drop_expired(now)
+        beats = {drafts: message(frames.heartbeat(named)) for drafts, named in self._told().items()}
+        await self._streams.hand_out(
+            (stream, beats[stream.organizer]) for stream in turn if stream.behind_since is None
+        )
