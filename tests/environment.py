@@ -5,6 +5,7 @@ It lives with the tests because they alone may import every service.
 
 import re
 import sys
+import textwrap
 from collections.abc import Iterator
 from dataclasses import dataclass
 
@@ -63,9 +64,10 @@ class Setting:
     def lines(self, name: str) -> Iterator[str]:
         said = {service: field.description or "" for service, field in self.readers.items()}
         if len(set(said.values())) == 1:
-            yield f"# {next(iter(said.values()))}"
+            yield from comment(next(iter(said.values())))
         else:
-            yield from (f"# {service}: {text}" for service, text in said.items())
+            for service, text in said.items():
+                yield from comment(f"{service}: {text}")
         if self.required:
             optional = [service for service, field in self.readers.items() if not field.is_required()]
             if optional:
@@ -73,6 +75,10 @@ class Setting:
             yield f"{name.upper()}="
             return
         yield f"#{name.upper()}={spelled(next(iter(self.readers.values())))}"
+
+
+def comment(text: str) -> list[str]:
+    return textwrap.wrap(text, 120, initial_indent="# ", subsequent_indent="# ", break_on_hyphens=False) or ["#"]
 
 
 def page() -> str:

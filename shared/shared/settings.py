@@ -121,6 +121,8 @@ def load(settings: type[S]) -> S:
         return settings()
     except ValidationError as error:
         for problem in error.errors(include_input=False, include_url=False):
-            name = "_".join(str(part) for part in problem["loc"]).upper() or "settings"
-            sys.stderr.write(f"{name}: {problem['msg'].removeprefix('Value error, ')}\n")
+            name = "_".join(str(part) for part in problem["loc"]).upper()
+            words = problem["msg"].removeprefix("Value error, ")
+            # What is wrong with several at once has no place of its own, and names them itself.
+            sys.stderr.write(f"{name}: {words}\n" if name else f"{words}\n")
         sys.exit(2)

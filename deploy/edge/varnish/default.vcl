@@ -1,8 +1,9 @@
 # Varnish before read-api: keeps public answers for as long as they say, and drops them by tag.
 #
-#   varnishd -f /etc/varnish/default.vcl -a http=:80,HTTP -a purge=:8080,HTTP -s malloc,256M -p ban_lurker_age=1
+#   varnishd -f /etc/varnish/default.vcl -a http=:8080,HTTP -a purge=:8081,HTTP -s malloc,256M -p ban_lurker_age=1
 #
-# `purge` is for the syncer alone (CDN_PROVIDER=varnish, CDN_VARNISH_URLS=http://varnish:8080): never publish its port.
+# As compose.yaml starts it (host `edge`): readers at 8080, purges at 8081. `purge` is for the syncer alone
+# (CDN_PROVIDER=varnish, CDN_VARNISH_URLS=http://edge:8081): never publish its port.
 # Where read-api is stands in backend.vcl beside this file. Written for Varnish 7 (6.6 and later should do), nothing
 # but the modules it comes with.
 vcl 4.1;

@@ -28,6 +28,11 @@ def note(text: str) -> None:
     sys.stderr.flush()
 
 
+def warn(text: str) -> None:
+    """A note that programs get, too: as JSON where the command was asked to speak JSON."""
+    note(orjson.dumps({"warning": text}).decode() if "--json" in sys.argv else text)
+
+
 def fail(text: str) -> None:
     """As people read it, or as JSON where the command was asked to speak JSON."""
     if "--json" in sys.argv:

@@ -129,7 +129,8 @@ def _too_early(answer: Answer, told: Mapping[str, str]) -> Problem:
     revision = answer.document.revision
     return Problem(
         409,
-        "The revision that you name is not visible here yet. Ask again.",
+        "The revision that you name is not visible here yet. Ask again. It may also be that of another document: "
+        "lists and categories count on their own.",
         extensions={"revision": revision},
         headers={"X-Revision": str(revision), "Retry-After": "1", **told},
     )

@@ -63,6 +63,7 @@ class Application(FastAPI):
             log.exception("hot_path.failed")
             hit = None
         if hit is None:
+            scope[live.SERVER_SEND] = send
             await super().__call__(scope, receive, send)
             return
         start, body = hit

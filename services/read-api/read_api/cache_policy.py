@@ -14,6 +14,12 @@ NO_STORE = "no-store"  # of whatever declares nothing else
 # bytes, spaces between them, bytes 0x21-0x7E) take, and what Varnish can be asked for without quoting.
 TAG = re.compile(r"[a-z0-9:._-]{1,1024}")  # Cloudflare knows no upper case
 MAX_TAGS_BYTES = 16 * 1024 - len("Surrogate-Key: \r\n")
+# Directives that count seconds (RFC 9111 section 5.2, RFC 5861). Surrogate-Control may add a second number, and whom it
+# is for: `max-age=600+30;edge`.
+COUNTED = re.compile(
+    r"(?:^|[ ,])(max-age|s-maxage|stale-if-error|stale-while-revalidate)(?![\w-])([^ ,]*)", re.IGNORECASE
+)
+SECONDS = re.compile(r"=([0-9]{1,10}|\"[0-9]{1,10}\")(\+[0-9]{1,10})?(;.*)?")
 FIELD_VALUE = re.compile(r"[!-~]+( [!-~]+)*")  # RFC 9110 section 5.5, without what nobody needs
 
 
@@ -64,9 +70,20 @@ class CachePolicy:
 
 def keeps_secrets(cache_control: str) -> bool:
     """Whether no shared cache may store what bears this. (`private="name"` holds back that one header only.)"""
-    directives = [part.strip().lower() for part in cache_control.split(",")]
-    names = {directive.partition("=")[0].strip() for directive in directives}
-    return not names & {"public", "s-maxage"} and bool({"private", "no-store"} & set(directives))
+    said = directives(cache_control)
+    names = {directive.partition("=")[0].strip() for directive in said}
+    return not names & {"public", "s-maxage"} and bool({"private", "no-store"} & said)
+
+
+def directives(cache_control: str) -> frozenset[str]:
+    """What it says, each with its value, in lower case."""
+    return frozenset(part.strip().lower() for part in cache_control.split(","))
+
+
+def without_number(cache_control: str) -> str | None:
+    """The first directive that should count seconds, and does not."""
+    counted = COUNTED.finditer(cache_control)
+    return next((each[1].lower() for each in counted if SECONDS.fullmatch(each[2]) is None), None)
 
 
 def _can_be_purged(keys: Sequence[str]) -> bool:

@@ -1,15 +1,16 @@
 """What the environment says to read-api."""
 
 import re
-from typing import Self
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, field_validator
 
-from read_api.cache_policy import FIELD_VALUE, keeps_secrets
+from read_api.cache_policy import FIELD_VALUE, directives, keeps_secrets, without_number
 from read_api.live.settings import LiveSettings
 from shared.auth import AuthSettings
 from shared.settings import NatsSettings, PostgresSettings, RedisSettings, ServiceSettings
 
+# How browsers write one (RFC 6454 section 6.2), whatever the scheme; they compare it letter by letter.
+ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 STALE_IF_ERROR = re.compile(r"(?:^|[ ,])stale-if-error=\"?([0-9]{1,9})", re.IGNORECASE)  # RFC 5861
 
 
@@ -18,7 +19,9 @@ class ReadApiSettings(ServiceSettings, NatsSettings, PostgresSettings, RedisSett
 
     cache_control_public: str = Field(
         "public, max-age=0, stale-if-error=86400",
-        description="Cache-Control of what anyone may read; e.g. `public, max-age=300, s-maxage=600`.",
+        description="Cache-Control of what anyone may read; e.g. `public, max-age=300, s-maxage=600`. An s-maxage here "
+        "takes the place of CACHE_CONTROL_CDN, unless that is set. Without stale-if-error read-api itself shows "
+        "nothing stale either.",
     )
     cache_control_cdn: str | None = Field(
         "public, s-maxage=10, stale-if-error=86400",
@@ -31,7 +34,9 @@ class ReadApiSettings(ServiceSettings, NatsSettings, PostgresSettings, RedisSett
         "private, no-cache", description="Cache-Control of what needs a token; never public."
     )
     cors_origin: str | None = Field(
-        "*", description="Access-Control-Allow-Origin of every answer; unset: pages of other origins can't read."
+        "*",
+        description="Access-Control-Allow-Origin of every answer: * or scheme://host[:port]; unset: pages of other "
+        "origins can't read.",
     )
     max_loads: int = Field(500, ge=1, description="Documents loaded at once by one process; beyond that, 503.")
     l1_max_bytes: int = Field(
@@ -74,8 +79,33 @@ class ReadApiSettings(ServiceSettings, NatsSettings, PostgresSettings, RedisSett
             raise ValueError("is not the value of an HTTP header")
         return value
 
-    @model_validator(mode="after")
-    def _keeps_secrets(self) -> Self:
-        if not keeps_secrets(self.cache_control_organizer):
-            raise ValueError("CACHE_CONTROL_ORGANIZER must be private or no-store: what needs a token is never shared")
-        return self
+    @field_validator("cache_control_public", "cache_control_cdn", "cache_control_surrogate", "cache_control_organizer")
+    @classmethod
+    def _counts_in_seconds(cls, value: str | None) -> str | None:
+        if value is not None and (wrong := without_number(value)):
+            raise ValueError(f"{wrong} must be a number of seconds, as in {wrong}=60")
+        return value
+
+    @field_validator("cache_control_public")
+    @classmethod
+    def _is_for_all(cls, value: str) -> str:
+        if "private" in directives(value):
+            raise ValueError("may not be private: anyone may read it (no-store: it is kept nowhere)")
+        return value
+
+    @field_validator("cache_control_organizer")
+    @classmethod
+    def _keeps_secrets(cls, value: str) -> str:
+        if not keeps_secrets(value):
+            raise ValueError("must be private or no-store: what needs a token is never shared")
+        return value
+
+    @field_validator("cors_origin")
+    @classmethod
+    def _is_an_origin(cls, value: str | None) -> str | None:
+        if value is None or value == "*":
+            return value
+        lowered = value.lower()
+        if ORIGIN.fullmatch(lowered) is None:
+            raise ValueError("must be * or one origin, scheme://host or scheme://host:port, with nothing behind it")
+        return lowered

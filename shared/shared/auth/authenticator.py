@@ -32,7 +32,7 @@ class Authenticator:
         if token.startswith(PREFIX):
             return self.static_keys.principal(token)
         if self.rules is None:
-            raise InvalidToken("Tokens of this kind are not accepted here.")
+            raise InvalidToken(f"This is neither a key (`{PREFIX}...`) nor a JWT that is accepted here.")
         return self.rules.principal(token, await self._keys_for(self.rules.header(token).kid))
 
     async def _keys_for(self, kid: str) -> KeySet:

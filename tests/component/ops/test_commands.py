@@ -11,9 +11,11 @@ from typing import Any
 import pytest
 from command_line import Said, understudy
 
+from ops import bus
 from ops.up.layout import Layout
 from sandbox.servers import Servers, free_port
 from shared.auth import Scope, StaticKeys
+from shared.topology import PURGER
 
 
 async def test_a_token_opens_what_its_entry_says_and_nothing_else():
@@ -75,6 +77,28 @@ async def test_status_says_who_is_away_and_ends_with_3(servers: Servers):
     assert answer["services"]["read-api"] == {"address": away, "ready": False, "problems": {"": "nobody listens there"}}
     assert {stream["name"] for stream in answer["nats"]["streams"]} == {"CHANGES", "PROJECTIONS", "DEAD_LETTERS"}
     assert answer["nats"]["consumers"][0]["name"] == "syncer"
+
+
+async def purger_row(servers: Servers) -> list[str]:
+    said = await understudy("status", "--nats", servers.nats_url, "--port", "9")
+    return next(line for line in said.out.splitlines() if line.startswith(PURGER.durable)).split()
+
+
+async def test_who_never_read_is_no_purger_and_one_that_is_away_is_missed(servers: Servers):
+    await understudy("provision", env=servers.environment())
+    async with bus.jetstream(servers.nats_url) as jetstream:
+        await jetstream.delete_consumer(PURGER.stream.name, PURGER.durable)
+        await understudy("provision", env=servers.environment())
+        for _ in range(2):
+            await jetstream.publish("projections.event.1", b"{}")
+        assert await purger_row(servers) == ["purger", "PROJECTIONS", "no", "CDN", "-", "-"]
+        purger = await jetstream.pull_subscribe_bind(PURGER.durable, PURGER.stream.name)
+        (message,) = await purger.fetch(1, timeout=5)
+        await message.ack_sync()
+        await purger.unsubscribe()
+        name, _, waiting, *rest = await purger_row(servers)
+        assert (name, rest) == ("purger", ["0", "0"])
+        assert int(waiting) >= 1
 
 
 async def test_the_version_is_one_line():

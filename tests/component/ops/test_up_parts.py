@@ -86,6 +86,28 @@ def test_a_service_gets_what_it_needs_and_nothing_of_the_users_own_settings(
     assert wanted.webhook_secret not in str(syncer.env)
 
 
+def test_what_the_users_environment_says_in_vain_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):
+    for name in [name for name in os.environ if name.startswith(services.OURS) or name in services.EXACTLY]:
+        monkeypatch.delenv(name)
+    said = {
+        "WORKERS": "4",
+        "CDN_PROVIDER": "varnish",
+        "RECONCILE_GRACE": "9",
+        "SHOPIFY_ACCESS_TOKEN": "mine",
+        "SIM_X": "",
+    }
+    heard = {"CACHE_CONTROL_PUBLIC": "no-store", "MAX_LOADS": "5", "LOG_FORMAT": "json"}
+    for name, value in (said | heard).items():
+        monkeypatch.setenv(name, value)
+
+    def ignored(wanted: Plan) -> list[str]:
+        return services.ignored([services.read_api(wanted, SERVERS, "read_api_2"), services.syncer(wanted, SERVERS)])
+
+    assert ignored(plan(tmp_path)) == ["CDN_PROVIDER", "RECONCILE_GRACE", "SHOPIFY_ACCESS_TOKEN", "WORKERS"]
+    of_shopify = OtherShopify("https://blue-hall.myshopify.com", "mine", "s")
+    assert ignored(plan(tmp_path, other=of_shopify)) == ["CDN_PROVIDER", "WORKERS"]
+
+
 def test_a_shop_of_shopifys_own_is_known_by_its_domain():
     assert OtherShopify("https://blue-hall.myshopify.com", "t", "s").domain == "blue-hall.myshopify.com"
     assert OtherShopify("http://127.0.0.1:9000", "t", "s").domain == "understudy.myshopify.com"

@@ -129,6 +129,57 @@ def test_a_setting_that_is_no_header_is_refused(name, value):
         settings(**{f"cache_control_{name}": value})
 
 
+@pytest.mark.parametrize("name", ["public", "cdn", "surrogate", "organizer"])
+@pytest.mark.parametrize(
+    "value",
+    ["{}=abc", "{}", "{}=", "{}=-1", "{}=1.5", "{}=10m", "{} = 5", '{}="5', "MUST-REVALIDATE, {}=1m", "no-cache {}=x"],
+)
+@pytest.mark.parametrize("directive", ["max-age", "s-maxage", "Stale-If-Error", "stale-while-revalidate"])
+def test_what_counts_seconds_is_a_number_and_is_named_when_it_is_none(name, value, directive):
+    with pytest.raises(ValidationError, match=f"{directive.lower()} must be a number of seconds"):
+        settings(**{f"cache_control_{name}": value.format(directive)})
+
+
+@pytest.mark.parametrize("value", ["max-age=0", 'stale-if-error="86400"', "max-age=600+30;edge", "x-max-age=a, public"])
+def test_a_number_is_taken_as_it_is(value):
+    assert settings(cache_control_surrogate=value).cache_control_surrogate == value
+
+
+@pytest.mark.parametrize("value", ["private", "Private, max-age=5", "public, PRIVATE"])
+def test_what_anyone_may_read_is_not_private(value):
+    with pytest.raises(ValidationError, match="may not be private"):
+        settings(cache_control_public=value)
+
+
+@pytest.mark.parametrize("value", ["no-store", "no-cache", "public, no-store"])
+def test_what_anyone_may_read_need_not_be_kept(value):
+    assert settings(cache_control_public=value).cache_control_public == value
+
+
+@pytest.mark.parametrize(
+    ("value", "taken"),
+    [
+        ("*", "*"), ("https://shop.example", "https://shop.example"), ("http://localhost:3000", "http://localhost:3000"),
+        ("HTTPS://Shop.example", "https://shop.example"), ("http://[::1]:8080", "http://[::1]:8080"),
+        ("capacitor://localhost", "capacitor://localhost"),
+    ],
+)  # fmt: skip
+def test_an_origin_is_read_as_browsers_write_it(value, taken):
+    assert settings(cors_origin=value).cors_origin == taken
+
+
+@pytest.mark.parametrize(
+    "value",
+    [
+        "shop.example", "https://shop.example/", "https://a, https://b", "https://a https://b", "https://*.example",
+        "null", "https://u:p@a", "https://a?b", "https://a:port", "https://", "//a", "**",
+    ],
+)  # fmt: skip
+def test_what_is_no_origin_is_refused(value):
+    with pytest.raises(ValidationError, match="must be \\* or one origin"):
+        settings(cors_origin=value)
+
+
 @pytest.mark.parametrize("name", ["public", "organizer"])
 def test_a_policy_that_must_be_there_may_not_be_empty(name):
     with pytest.raises(ValidationError):

@@ -277,6 +277,13 @@ def test_a_broken_entry_is_refused_without_being_quoted(entry):
     assert entry not in str(caught.value)
 
 
+async def test_what_is_no_token_at_all_is_told_what_would_be_one():
+    with pytest.raises(InvalidToken) as caught:
+        await Authenticator().principal("wrong")
+    assert str(caught.value) == "This is neither a key (`us_...`) nor a JWT that is accepted here."
+    assert str(caught.value).isascii(), "it becomes a part of WWW-Authenticate (RFC 6750 section 3)"
+
+
 # --- settings
 
 

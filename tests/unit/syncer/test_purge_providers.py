@@ -15,6 +15,7 @@ from syncer.purger.providers.call import LONGEST_REST, EdgeSilent, EdgeUnavailab
 from syncer.purger.providers.cloudflare import Cloudflare
 from syncer.purger.providers.fastly import Fastly
 from syncer.purger.providers.fleet import Fleet
+from syncer.purger.providers.varnish import Varnish
 
 SECRET = "canary-4711"
 
@@ -60,6 +61,18 @@ async def test_an_answer_without_success_is_refused():
 async def test_fastly_must_name_every_key_it_purged(body):
     with pytest.raises(EdgeUnavailable):
         await Fastly(client(200, body), SECRET, "service", soft=True).purge(["events", "event:1"])
+
+
+@pytest.mark.parametrize("everything", [False, True])
+async def test_a_varnish_that_is_asked_at_its_readers_port_is_told_apart(everything):
+    varnish = Varnish(client(405), "http://edge:8080")
+    with pytest.raises(PurgeRefused) as caught:
+        await (varnish.purge_everything() if everything else varnish.purge(["events"]))
+    assert str(caught.value) == "405: this is not the purge listener (-a purge=…)"
+    with pytest.raises(PurgeRefused, match="refused: 400"):
+        await Varnish(client(400), "http://edge:8081").purge(["events"])
+    with pytest.raises(TokenRefused):
+        await Varnish(client(403), "http://edge:8081").purge(["events"])
 
 
 async def test_nobody_there_is_another_thing_than_an_answer():

@@ -3,6 +3,7 @@
 import pytest
 from pydantic import SecretStr, ValidationError
 
+from shared.settings import load
 from syncer.purger import providers
 from syncer.purger.settings import CdnSettings
 
@@ -33,6 +34,32 @@ def test_a_provider_needs_what_belongs_to_it(given):
     for name in given.keys() - {"cdn_provider"}:
         with pytest.raises(ValidationError, match=name.upper()):
             settings(**{key: value for key, value in given.items() if key != name})
+
+
+@pytest.mark.parametrize("name", ["Fastly", "FASTLY", " fastly "])
+def test_a_provider_is_written_in_any_case(name):
+    assert settings(**FASTLY | {"cdn_provider": name}).edge() == settings(**FASTLY).edge()
+
+
+def test_an_empty_provider_is_none():
+    assert settings(cdn_provider="").cdn_provider is None
+
+
+@pytest.mark.parametrize(
+    ("given", "said"),
+    [
+        ({"CDN_PROVIDER": "Fastly", "CDN_API_TOKEN": "t"}, "CDN_PROVIDER: fastly needs CDN_SERVICE_ID\n"),
+        ({"CDN_PROVIDER": "cloudflare"}, "CDN_PROVIDER: cloudflare needs CDN_API_TOKEN, CDN_ZONE_ID\n"),
+        ({"CDN_PROVIDER": "varnish"}, "CDN_PROVIDER: varnish needs CDN_VARNISH_URLS\n"),
+        ({"CDN_INTERVAL": "20"}, "CDN_REPEAT_AFTER: must be more than CDN_INTERVAL\n"),
+    ],
+)
+def test_what_is_missing_is_said_as_every_other_wrong_setting_is(monkeypatch, capsys, given, said):
+    for name, value in given.items():
+        monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit):
+        load(CdnSettings)
+    assert capsys.readouterr().err == said
 
 
 @pytest.mark.parametrize(

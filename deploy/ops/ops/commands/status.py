@@ -9,7 +9,7 @@ from ops import bus, data_in_words, output
 from ops.commands.options import Json, NatsUrl, Port, nats_at, room_at
 from ops.failures import Exit, Refused, ServerDown
 from ops.web import Http
-from shared.topology import CONSUMERS, STREAMS
+from shared.topology import CONSUMERS, PURGER, STREAMS
 
 
 def status(
@@ -76,7 +76,8 @@ async def _stream(jetstream: JetStreamContext, name: str) -> dict[str, Any]:
 async def _consumer(jetstream: JetStreamContext, stream: str, name: str) -> dict[str, Any]:
     """`waiting`: not delivered yet. `unacknowledged`: delivered, not answered; `redelivered`: of these, more than once.
 
-    `idle_fetches`: requests for messages that wait for one now.
+    `idle_fetches`: requests for messages that wait for one now. `used`: somebody waits for one now, or was given one
+    once (and is missed, if they are away).
     """
     info = await jetstream.consumer_info(stream, name)
     return {
@@ -86,6 +87,8 @@ async def _consumer(jetstream: JetStreamContext, stream: str, name: str) -> dict
         "unacknowledged": info.num_ack_pending,
         "redelivered": info.num_redelivered,
         "idle_fetches": info.num_waiting,
+        # Deliveries are counted in `consumer_seq`; `stream_seq` moves by itself when messages expire.
+        "used": bool(info.num_waiting or (info.delivered and info.delivered.consumer_seq)),
     }
 
 
@@ -104,11 +107,17 @@ def _print(services: dict[str, dict[str, Any]], data: Any, queue: dict[str, Any]
             [_values(s, "name", "messages", "bytes") for s in queue["streams"]],
         )
         columns = ("name", "stream", "waiting", "unacknowledged", "redelivered")
-        output.table("\nConsumers", columns, [_values(consumer, *columns) for consumer in queue["consumers"]])
+        output.table("\nConsumers", columns, [_values(_shown(each), *columns) for each in queue["consumers"]])
     if isinstance(data, dict):
         output.table("\nData", ("what", "value"), data_in_words.rows(data))
     else:
         output.line("\nread-api does not answer /v1/status")
+
+
+def _shown(consumer: dict[str, Any]) -> dict[str, Any]:
+    """Without a CDN nobody reads for it, and what waits there means nothing. Nobody else may be away in silence."""
+    unread = consumer["name"] == PURGER.durable and not consumer["used"]
+    return {**consumer, "waiting": "no CDN", "unacknowledged": None, "redelivered": None} if unread else consumer
 
 
 def _values(row: dict[str, Any], *columns: str) -> list[Any]:

@@ -2,7 +2,7 @@
 
 import os
 import sys
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from ops.up.plan import API_VERSION, SIMULATED_SHOP, Plan
@@ -65,6 +65,14 @@ def read_api(plan: Plan, servers: Servers, room: str) -> Process:
     """It gets nothing of Shopify's but the shop's name, for its status: a read makes no call there."""
     settings = {"AUTH_STATIC_KEYS": plan.credentials.key_entry, "SHOPIFY_SHOP": plan.shop_domain}
     return _service(plan, room, "read_api", servers.environment() | settings)
+
+
+def ignored(processes: Sequence[Process]) -> list[str]:
+    """What the user's environment says of our settings, and none of the processes that reads it is told; by name."""
+    given = {name: value for name, value in os.environ.items() if value}
+    told = {name: {process.env.get(name) for process in processes} for name in given}
+    named = {name for process in processes for name in process.env}
+    return sorted(name for name, value in given.items() if name in named and value not in told[name])
 
 
 def _service(plan: Plan, room: str, module: str, settings: Mapping[str, str]) -> Process:

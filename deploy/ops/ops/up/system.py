@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 
+from ops import output
 from ops.failures import Refused
 from ops.up import services, startup, traffic
 from ops.up.arrival import Arrival
@@ -47,6 +48,8 @@ class System:
         say("nats, postgres, valkey: ready")
         steps = self._steps()
         self.processes += [step.process for step in steps]
+        if names := services.ignored(self.processes):
+            output.warn(f"ignored: {', '.join(names)} (up sets these itself)")
         startup.run([*(Step(process) for process in simulated), *steps], stopping, say)
         self._wait_for_events(stopping, say)
         lasting = [step.process for step in steps if not step.one_shot]

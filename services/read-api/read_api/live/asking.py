@@ -62,7 +62,7 @@ def _tag(name: str) -> str:
         return EVENTS
     kind, _, number = name.partition(":")
     if kind != "event" or CANONICAL_ID.fullmatch(number) is None or int(number) > MAX_ID:
-        raise _refusal("A tag is `events`, or `event:` and an event's id.", TAGS)
+        raise _refusal("A tag is `events`, or `event:` and an event's id; leave `tags` out to hear of all.", TAGS)
     return event_tag(int(number))
 
 

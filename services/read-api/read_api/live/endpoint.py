@@ -19,6 +19,7 @@ HEADERS = {
     "Cache-Control": "no-store, no-transform",
     "X-Accel-Buffering": "no",  # nginx would hold events back
 }
+SERVER_SEND = "understudy.send"  # in the scope: what the server gave, before any layer wrapped it
 HEAD = "understudy.head"  # in the scope: it is a HEAD, which elsewhere is answered by its GET
 SCOPE = "events:read"
 DESCRIPTION = """\
@@ -28,12 +29,14 @@ Server-Sent Events:
   with `min_revision=17` where a CDN stands between.
 - `reset`: something may have been missed. Nothing that you hold is known to be current: revalidate it.
 - `degraded`: announcements are being missed. Until `live`, revalidate before you rely on anything.
-- `live`: from here on, everything is told. The first event of a connection is this or `degraded`.
+- `live`: from here on, everything is told. A connection begins with this or `degraded`; before it comes, for whoever
+  named an id, what it missed, or `reset`.
 
-Each event but `degraded` has an id, good on every replica: a client that comes back with `Last-Event-ID` is told what
-it missed, the latest revision of each tag, or `reset`. One that comes without an id revalidates what it held before.
-Anonymous clients hear of what is, or was, visible to them, and of `events`. With a token of scope `events:read`, drafts
-are told, too, and the stream ends after 15 minutes, to look at the token again, or when the token expires.
+Each event but `degraded` has an id; of several that are told together, the last. Ids are good on every replica: a
+client that comes back with `Last-Event-ID` is told what it missed, the latest revision of each tag, or `reset`. One
+that comes without an id revalidates what it held before. Anonymous clients hear of what is, or was, visible to them,
+and of `events`. With a token of scope `events:read`, drafts are told, too, and the stream ends after 15 minutes, to
+look at the token again, or when the token expires.
 """
 TAGS = "What to hear of, separated by commas: `events` (every list) or `event:{id}`; up to 100. All, when left out."
 
@@ -83,7 +86,8 @@ class EventStream(Response):
         if scope.get(HEAD):
             await send({"type": "http.response.body", "body": b"", "more_body": False})
             return
-        stream = self._hub.join(send, self._asked, self._organizer)
+        # Every frame of every stream would pass five layers that only look at how an answer begins.
+        stream = self._hub.join(scope.get(SERVER_SEND, send), self._asked, self._organizer)
         try:
             while (await receive())["type"] != "http.disconnect":
                 pass

@@ -42,7 +42,7 @@ class CdnSettings(Settings):
         None, description="The provider's API, where it is not the public one: https, or http on this machine."
     )
     cdn_varnish_urls: Addresses = Field(
-        (), description="Where each Varnish takes purges (deploy/edge): http://varnish:8080, separated by commas."
+        (), description="Where each Varnish takes purges (deploy/edge): http://edge:8081, separated by commas."
     )
     cdn_rate: float | None = Field(
         None, gt=0, description="Calls a second that your plan allows; unset: Cloudflare 1/12, Fastly 25, Varnish 50."
@@ -63,6 +63,11 @@ class CdnSettings(Settings):
     cdn_soft_purge: bool = Field(
         True, description="Fastly keeps what was purged for stale-if-error; false: it forgets it."
     )
+
+    @field_validator("cdn_provider", mode="before")
+    @classmethod
+    def _in_any_case(cls, value: object) -> object:
+        return value.strip().lower() or None if isinstance(value, str) else value
 
     @field_validator("cdn_api_url")
     @classmethod
@@ -91,9 +96,9 @@ class CdnSettings(Settings):
     def _is_whole(self) -> Self:
         missing = [name for name in WANTED.get(self.cdn_provider, ()) if not getattr(self, name)]  # type: ignore[arg-type]
         if missing:
-            raise ValueError(f"CDN_PROVIDER={self.cdn_provider} needs {', '.join(missing).upper()}")
+            raise ValueError(f"CDN_PROVIDER: {self.cdn_provider} needs {', '.join(missing).upper()}")
         if self.cdn_repeat_after <= self.cdn_interval:
-            raise ValueError("CDN_REPEAT_AFTER must be more than CDN_INTERVAL")
+            raise ValueError("CDN_REPEAT_AFTER: must be more than CDN_INTERVAL")
         return self
 
     def edge(self) -> str:

@@ -26,7 +26,11 @@ class EdgeSilent(EdgeUnavailable):
 
 
 class PurgeRefused(Permanent):
-    """The provider does not take this purge."""
+    """The provider does not take this purge. `status`: of its answer; None: the answer was one of success."""
+
+    def __init__(self, words: str, status: int | None = None) -> None:
+        super().__init__(words)
+        self.status = status
 
 
 class TokenRefused(PurgeRefused):
@@ -55,12 +59,12 @@ async def call(
         case code if code < 300:  # noqa: PLR2004 (the successes of HTTP)
             return answer
         case 401 | 403:
-            raise TokenRefused(f"refused our token: {answer.status_code}")
+            raise TokenRefused(f"refused our token: {answer.status_code}", answer.status_code)
         case 408 | 425 | 429:
             raise EdgeUnavailable(f"takes no more for now: {answer.status_code}", rest(answer.headers))
         case code if code >= 500:  # noqa: PLR2004 (the failures of a server)
             raise EdgeUnavailable(f"failed: {code}", rest(answer.headers))
-    raise PurgeRefused(f"refused: {answer.status_code}")
+    raise PurgeRefused(f"refused: {answer.status_code}", answer.status_code)
 
 
 def rest(headers: Mapping[str, str]) -> float:
