@@ -24,6 +24,7 @@ class Read:
     revision: int
     named: int = 0  # the revision that the reader has said it has seen (X-Min-Revision); 0: none
     excused: bool = False  # it says itself that it may be old (stale-if-error); it may not go back in its process
+    document: str = ""  # of a list: one that is excused may be older than another list, not than itself
 
     def __str__(self) -> str:
         return (
@@ -86,8 +87,12 @@ def went_back(reads: Iterable[Read], within: Callable[[Read], Hashable] | None =
         groups[read.tag, within(read) if within else read.process].append(read)
     for group in groups.values():
         known = _Known((read.revision, read.ended, read) for read in group)
+        lists: dict[str, _Known] = {
+            document: _Known((read.revision, read.ended, read) for read in group if read.document == document)
+            for document in {read.document for read in group if read.excused and read.document}
+        }
         for read in group:
-            earlier = known.above(read.revision)
+            earlier = (lists[read.document] if read.excused and read.document else known).above(read.revision)
             if earlier is not None and earlier[0] < read.began:
                 yield Violation("went back", read, earlier[1], read.began - earlier[0])
 

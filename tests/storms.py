@@ -238,9 +238,8 @@ class Storm(AsyncExitStack):
         self.log.sources[told.partition(";")[2].strip()] += 1
         self.log.bodies[path, revision].add(hash(answer.content))
         seen[tag] = max(seen[tag], revision)
-        self.log.reads.append(
-            Read(name, process.name, tag, began, ended, revision, named=named, excused=STALE_IF_ERROR in told)
-        )
+        spare, document = STALE_IF_ERROR in told, path if tag == EVENTS else ""
+        self.log.reads.append(Read(name, process.name, tag, began, ended, revision, named, spare, document))
 
     # What became of it
 

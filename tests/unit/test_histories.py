@@ -71,6 +71,16 @@ def test_an_answer_that_says_it_may_be_old_may_be_but_never_goes_back():
     assert len(judge([*history, read(1, 2, 2)])) == 1
 
 
+def test_a_list_that_says_it_may_be_old_may_be_older_than_another_list_but_not_than_itself():
+    def of(document: str, revision: int, began: float, *, excused: bool) -> Read:
+        return replace(read(began, began + 0.1, revision), document=document, excused=excused)
+
+    other = [of("/a", 5, 0, excused=False), of("/b", 4, 1, excused=True)]
+    assert judge(other) == []
+    assert [each.promise for each in judge([*other, of("/b", 3, 2, excused=True)])] == ["went back"]
+    assert [each.promise for each in judge([other[0], of("/b", 4, 1, excused=False)])] == ["went back"]
+
+
 def test_its_age_counts_from_when_anything_newer_was_seen_first():
     history = [read(0, 5, 7), read(0.5, 1.5, 9, process=B), read(2, 3, 6, process="c"), read(1, 1.1, 1)]
     assert ages(history) == [0, 0, 0.5, 0]

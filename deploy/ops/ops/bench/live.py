@@ -114,7 +114,8 @@ async def _of_peer(process: Process, url: str, streams: int, seconds: float) -> 
 
 async def _of_ours(servers: Servers, directory: Path, streams: int, seconds: float) -> Found:
     await provision(NatsSettings(nats_url=servers.nats_url))
-    await migrate(servers.postgres_dsn, "syncer")
+    with contextlib.redirect_stdout(sys.stderr):  # it logs, and stdout is the report's
+        await migrate(servers.postgres_dsn, "syncer")
     async with _read_api(servers, directory) as (process, url), _announcing(servers.nats_url) as announce:
         stream, read = f"{url}/v1/changes?tags=event:{EVENT},events", f"{url}/v1/categories"
         return await measure(process.pid, stream, read, announce, streams, seconds)
