@@ -90,9 +90,13 @@ class Answers:
     ) -> None:
         """Whoever asks for the same next is answered before the application is reached (`hot_path.py`)."""
         entry, through = named.answer.entry, named.through
-        if entry is None or entry.document is not shown.document or (through is not None and through.entry is None):
+        if entry is None or entry.document is not shown.document:
             return
-        naming = None if through is None or through.entry is None else (through.entry, through.document)
+        naming = None
+        if through is not None:
+            if through.entry is None:
+                return
+            naming = through.entry, through.document
         self._l1.grow(entry, shown.make_ready(coding, body))
         key, _ = target(request.scope["path"], request.scope["query_string"])
         known = self._l1.addresses.get(key)

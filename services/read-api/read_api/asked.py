@@ -14,7 +14,6 @@ from read_api.cursor import MAX_ID, InvalidCursor
 from read_api.parameters import ListParameters, MinRevision, Question, ask
 from shared.problems import Problem
 
-DIGITS = re.compile(r"[0-9]+")
 CANONICAL_ID = re.compile(r"[1-9][0-9]{0,18}")
 MAX_HANDLE = 255  # characters, Shopify's own limit
 CONTROL = re.compile(r"[\x00-\x1f\x7f]")

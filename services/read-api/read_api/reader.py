@@ -123,19 +123,24 @@ class Reader:
         Raises:
             Unavailable: as above.
         """
+
+        def has_come(answer: Answer) -> bool:
+            return sees(answer.document) and answer.document.revision >= revision
+
         until = time.monotonic() + MIN_REVISION_PATIENCE
         answer = await self.read(wanted)
-        while not (sees(answer.document) and answer.document.revision >= revision):
+        waited = True
+        while waited and not has_come(answer):
             try:
                 answer = await self._look_again(wanted)
             except Unavailable:
                 break
-            left = until - time.monotonic()
-            if sees(answer.document) and answer.document.revision >= revision:
-                break
-            if left <= 0 or not await self._news.of(wanted.tag, left if self._l1.trusted else min(left, LOOK_AGAIN)):
-                break
+            waited = not has_come(answer) and await self._wait(wanted.tag, until - time.monotonic())
         return answer
+
+    async def _wait(self, tag: str, left: float) -> bool:
+        """For news of the tag; where none can be relied on, only for a moment. False: there is no time, or no room."""
+        return left > 0 and await self._news.of(tag, left if self._l1.trusted else min(left, LOOK_AGAIN))
 
     async def _look_again(self, wanted: Wanted) -> Answer:
         """The feed may be down, and then Redis too may hold what is older than what is committed."""

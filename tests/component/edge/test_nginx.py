@@ -14,12 +14,6 @@ BRIEF = {"Cache-Control": "public, max-age=0, s-maxage=1, stale-if-error=86400",
 
 
 @pytest.fixture(scope="module")
-def origin() -> Iterator[Origin]:
-    with Origin() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
 def edge(origin, tmp_path_factory) -> Iterator[Edge]:
     with nginx(tmp_path_factory.mktemp("nginx"), origin.address) as running:
         yield running

@@ -13,12 +13,6 @@ from sandbox.servers import free_port
 
 
 @pytest.fixture(scope="module")
-def origin() -> Iterator[Origin]:
-    with Origin() as server:
-        yield server
-
-
-@pytest.fixture(scope="module")
 def edge(origin, tmp_path_factory) -> Iterator[Edge]:
     with varnish(tmp_path_factory.mktemp("varnish"), origin.address) as running:
         yield running

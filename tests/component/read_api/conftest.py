@@ -11,13 +11,14 @@ import asyncpg
 import httpx2
 import nats
 import pytest
+from nats.js import JetStreamContext
 from projected import STATIC_KEYS, Shop
 from waiting import eventually
 
 from read_api.app import create_app
 from read_api.settings import ReadApiSettings
 from sandbox.processes import Process, answers
-from sandbox.servers import free_port
+from sandbox.servers import Nats, free_port
 from shared.migrations import migrate
 from shared.provision import provision
 from shared.settings import NatsSettings, RedisSettings
@@ -37,6 +38,21 @@ def own_redis_url(redis_url: str) -> str:
 @pytest.fixture(scope="session")
 async def _provisioned(nats_url: str) -> None:
     await provision(NatsSettings(nats_url=nats_url))
+
+
+@pytest.fixture
+def bus(tmp_path: Path) -> Iterator[Nats]:
+    """A NATS of the test's own, to be killed."""
+    with Nats(tmp_path / "nats") as server:
+        yield server
+
+
+@pytest.fixture
+async def jetstream(bus: Nats) -> AsyncIterator[JetStreamContext]:
+    await provision(NatsSettings(nats_url=bus.url))
+    client = await nats.connect(bus.url, max_reconnect_attempts=-1, reconnect_time_wait=0.05)
+    yield client.jetstream(timeout=5)
+    await client.close()
 
 
 @pytest.fixture

@@ -3,14 +3,14 @@
 import asyncio
 import threading
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import httpx2
-import nats
 import pytest
+from announcing import announce
 from nats.js import JetStreamContext
 from projected import Event, Shop
 from waiting import eventually
@@ -20,7 +20,7 @@ from sandbox.servers import Nats
 from shared.contracts import EventProjectedV1
 from shared.provision import provision
 from shared.settings import NatsSettings
-from shared.topology import PROJECTIONS, address
+from shared.topology import PROJECTIONS
 
 
 @dataclass
@@ -47,21 +47,6 @@ class Ear:
 
 
 @pytest.fixture
-def bus(tmp_path: Path) -> Iterator[Nats]:
-    """A NATS of the test's own, to be killed."""
-    with Nats(tmp_path / "nats") as server:
-        yield server
-
-
-@pytest.fixture
-async def jetstream(bus: Nats) -> AsyncIterator[JetStreamContext]:
-    await provision(NatsSettings(nats_url=bus.url))
-    client = await nats.connect(bus.url, max_reconnect_attempts=-1, reconnect_time_wait=0.05)
-    yield client.jetstream(timeout=5)
-    await client.close()
-
-
-@pytest.fixture
 async def ear(bus: Nats, jetstream: JetStreamContext) -> AsyncIterator[tuple[Ear, Feed]]:
     await jetstream.stream_info(PROJECTIONS.name)
     listener = Ear()
@@ -78,19 +63,6 @@ def announcement(revision: int, age: timedelta = timedelta()) -> EventProjectedV
         id=f"42-{revision}-{now.timestamp()}", source="syncer", subject="event/42", time=now, event_id=42,
         revision=revision, visible=True, seen_at=now - age,
     )  # fmt: skip
-
-
-async def announce(jetstream: JetStreamContext, message: EventProjectedV1) -> None:
-    stream, subject = address(message)
-
-    async def stored() -> bool:
-        try:
-            await jetstream.publish(subject, b"", stream=stream.name, headers=message.headers())
-        except (nats.errors.Error, nats.js.errors.Error):
-            return False
-        return True
-
-    await eventually(stored, within=15)
 
 
 async def test_announcements_are_heard_in_order_from_now_on(bus: Nats, jetstream: JetStreamContext):

@@ -1,13 +1,12 @@
 """Live streams: what has changed is told at once, to whoever may hear it; and who missed something is told so."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Callable
 from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from datetime import UTC, datetime
-from pathlib import Path
 from typing import Any
 
-import nats
+import announcing
 import pytest
 from event_streams import listening
 from fastapi import FastAPI
@@ -21,24 +20,9 @@ from sandbox.servers import Nats
 from shared.contracts import EventProjectedV1
 from shared.provision import provision
 from shared.settings import NatsSettings
-from shared.topology import PROJECTIONS, address
+from shared.topology import PROJECTIONS
 
 Serving = Callable[..., AbstractAsyncContextManager[FastAPI]]
-
-
-@pytest.fixture
-def bus(tmp_path: Path) -> Iterator[Nats]:
-    """A NATS of the test's own, to be killed."""
-    with Nats(tmp_path / "nats") as server:
-        yield server
-
-
-@pytest.fixture
-async def jetstream(bus: Nats) -> AsyncIterator[JetStreamContext]:
-    await provision(NatsSettings(nats_url=bus.url))
-    client = await nats.connect(bus.url, max_reconnect_attempts=-1, reconnect_time_wait=0.05)
-    yield client.jetstream(timeout=5)
-    await client.close()
 
 
 @pytest.fixture
@@ -68,16 +52,7 @@ async def announce(jetstream: JetStreamContext, event_id: int, revision: int, **
         id=f"{event_id}-{revision}-{now.timestamp()}", source="syncer", subject=f"event/{event_id}", time=now,
         event_id=event_id, revision=revision, seen_at=now, **({"visible": True} | said),
     )  # fmt: skip
-    stream, subject = address(message)
-
-    async def stored() -> bool:
-        try:
-            await jetstream.publish(subject, b"", stream=stream.name, headers=message.headers())
-        except (nats.errors.Error, nats.js.errors.Error):
-            return False
-        return True
-
-    await eventually(stored, within=15)
+    await announcing.announce(jetstream, message)
 
 
 async def test_a_purge_is_heard_by_those_who_asked_for_its_tag(serving: Serving, jetstream: JetStreamContext):

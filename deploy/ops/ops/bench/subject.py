@@ -66,10 +66,6 @@ class Subject:
         """Host and port of each read-api."""
         return [place(url) for url in self.read_apis]
 
-    @property
-    def read_pids(self) -> list[int]:
-        return [pid for name, pid in self.pids.items() if name.replace("-", "_").startswith("read_api")]
-
     def events(self) -> list[dict[str, Any]]:
         """All that anyone may list, as read-api lists them. Raises ServerDown, Refused when there is none."""
         http, found, cursor = Http(ASK_WITHIN), [], ""

@@ -12,6 +12,7 @@ from shared.postgres import queries, transaction
 from shared.tags import RedisUnavailable
 from syncer import metrics
 from syncer.announcer import Announcer
+from syncer.standing import name_of
 
 log = structlog.get_logger()
 SQL = queries("syncer", "rebuild/rebuild.sql")
@@ -54,8 +55,7 @@ class Herald:
 
 def _announcement(row: asyncpg.Record) -> EventProjectedV1:
     return EventProjectedV1(
-        # One name for one revision: said once more, it is a duplicate, and the bus drops it.
-        id=f"event:{row['event_id']}:{row['revision']}:{row['made_at'].isoformat()}",
+        id=name_of(row["event_id"], row["revision"], row["made_at"]),
         source="syncer",
         subject=f"event/{row['event_id']}",
         time=row["seen_at"],
