@@ -129,7 +129,11 @@ class Database:
     async def ping(self) -> None:
         """Raises PostgresUnavailable, within SILENCE."""
         asked = asyncio.create_task(self._call(), name="ping PostgreSQL")
-        heard = await in_time(asked, SILENCE)
+        try:
+            heard = await in_time(asked, SILENCE)
+        except asyncio.CancelledError:  # we stop, and nobody would ask what became of it
+            await end(asked)
+            raise
         error = asked.exception() if heard else PostgresUnavailable()
         if error is None:
             return
