@@ -17,11 +17,13 @@ from read_api.settings import ReadApiSettings
 from shared.settings import Settings
 from syncer.settings import SyncerSettings
 from webhook_ingest.settings import IngestSettings
+from writer.settings import WriterSettings
 
 SERVICES: dict[str, type[Settings]] = {
     "webhook-ingest": IngestSettings,
     "syncer": SyncerSettings,
     "read-api": ReadApiSettings,
+    "writer": WriterSettings,
 }
 
 HEAD = """\
@@ -42,6 +44,7 @@ COMPOSE = {
     "READ_API_PASSWORD": "Of the role that may read them.",
     "READ_API_PORT": "Where read-api is published, on this machine.",
     "WEBHOOK_INGEST_PORT": "Where webhook-ingest is.",
+    "WRITER_PORT": "Where the writer is.",
     "SHOPIFY_PORT": "Where the simulated Shopify is (profile demo).",
     "DEMO_EVENTS": "Size of its shop.",
     "EDGE_PORT": "Where the CDN of one's own is (profile edge).",

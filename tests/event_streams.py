@@ -42,6 +42,15 @@ class Listening:
         return [(heard.data["tag"], heard.data["revision"]) for heard in self.heard if heard.event == "purge"]
 
     @property
+    def jobs(self) -> list[tuple[str, str]]:
+        """Which job, and its status."""
+        return [(heard.data["job_id"], heard.data["status"]) for heard in self.heard if heard.event == "job"]
+
+    def states(self, of: str) -> list[str]:
+        """What was said of how things stand with `tags`, or with `jobs`; on a stream that hears of jobs."""
+        return [heard.event for heard in self.heard if heard.event and heard.data.get("of") == of]
+
+    @property
     def last_id(self) -> str:
         """What a browser would send when it comes back."""
         return [heard.id for heard in self.heard if heard.id is not None][-1]

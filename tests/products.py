@@ -6,6 +6,7 @@ Times are whole seconds after `START`; `seen` may have a fraction.
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta, timezone
 from typing import Any
+from uuid import UUID
 
 import orjson
 
@@ -15,6 +16,7 @@ START = datetime(2026, 11, 5, 9, 0, tzinfo=UTC)
 SHOP = "blue-hall.myshopify.com"
 SHOP_TIME = timezone(timedelta(hours=1))  # webhooks spell times in the shop's offset, reads in UTC
 PRODUCT, VARIANT, ITEM, LOCATION = 8012345678901, 4412345678901, 5512345678901, 66123
+JOB = UUID("0199a0b0-7d6e-7000-8000-000000000001")
 
 Quantities = tuple[int | None, int, int]  # available, committed, on_hand
 
@@ -134,6 +136,20 @@ def by_read(product: Product, seen: float | None = None) -> ProductChangedV1:
         id=f"refetch:{product.id}:{moment.timestamp()}", source="test", subject=f"product/{product.id}", time=moment,
         origin=Origin.REFETCH, triggered_at=moment, shop=SHOP, product_id=product.id,
         shape=Shape.GRAPHQL, body=orjson.dumps(node(product)),
+    )  # fmt: skip
+
+
+def by_answer(
+    product: Product, seen: float | None = None, job: str | UUID = JOB, *, metafields: bool = True
+) -> ProductChangedV1:
+    """As the mutation of a job answered it that left at `seen`."""
+    moment = at(product.updated if seen is None else seen)
+    unsaid = {"variants", "media", *(() if metafields else ("metafields",))}
+    said = {name: value for name, value in node(product).items() if name not in unsaid}
+    return ProductChangedV1(
+        id=f"command:{job}", source="test", subject=f"product/{product.id}", time=moment, origin=Origin.COMMAND,
+        triggered_at=moment, shop=SHOP, caused_by=str(job), product_id=product.id, shape=Shape.ANSWER,
+        body=orjson.dumps(said),
     )  # fmt: skip
 
 

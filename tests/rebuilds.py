@@ -15,9 +15,11 @@ from waiting import eventually
 from shared.bus import Bus, make_broker, running
 from shared.consuming import Consuming
 from shared.contracts import Change, Origin
+from shared.loops import Loop
 from shared.postgres import connect, transaction
 from shared.provision import provision
 from shared.settings import NatsSettings, PostgresSettings
+from shared.shopify.products import ReadProduct
 from shared.shopify.shares import Share
 from shared.tags import Tags
 from shared.topology import CHANGES, PROJECTIONS, SYNCER_CHANGES
@@ -26,14 +28,12 @@ from syncer.announcer import Announcer
 from syncer.backlog import Backlog
 from syncer.export import Counts, OnProducts, Seen
 from syncer.handlers import Projector
-from syncer.loops import Loop
 from syncer.rebuild.herald import Herald
 from syncer.rebuild.rebuild import Rebuild
 from syncer.rebuild.shadow import SEARCH_PATH
 from syncer.refetcher import Refetcher
 from syncer.rules import Rules
 from syncer.runs import Run, Runner, Runs
-from syncer.shop_reader import ReadProduct
 from syncer.store import Store
 
 Pool: TypeAlias = "asyncpg.Pool[asyncpg.Record]"

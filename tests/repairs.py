@@ -14,15 +14,20 @@ Row = dict[str, Any]
 ENDED = ("succeeded", "failed", "cancelled")
 ENDS_WITHIN = 90.0  # seconds, on a busy machine
 ASK = """
-INSERT INTO runs (kind, scope, asked_by, options) VALUES ($1, $2, 'operator', $3)
+INSERT INTO runs (kind, scope, asked_by, options) VALUES ($1, $2, $3, $4)
 ON CONFLICT (kind, scope) WHERE state IN ('asked', 'running') DO UPDATE SET kind = excluded.kind RETURNING id
 """
 
 
-async def ask(running: Running, kind: str, scope: str = "", **options: Any) -> int:
+async def ask(running: Running, kind: str, scope: str = "", *, asked_by: str = "operator", **options: Any) -> int:
     """The id of the run; of the one that is open already, if there is one."""
-    [row] = await running.sql(ASK, kind, scope, orjson.dumps(options).decode())
+    [row] = await running.sql(ASK, kind, scope, asked_by, orjson.dumps(options).decode())
     return int(row["id"])
+
+
+async def none_is_due(running: Running) -> None:
+    """No reconcile is under way, and the schedule asks for none in the next minutes: one of its own has just ended."""
+    await ended(running, await ask(running, "reconcile", "window", asked_by="schedule"))
 
 
 async def run_row(running: Running, run_id: int) -> Row:

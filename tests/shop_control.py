@@ -1,6 +1,7 @@
 """The simulated Shopify's control API: what a merchant, a buyer or a saboteur does, and the plain truth of the shop."""
 
 from typing import Any
+from urllib.parse import urlencode
 
 import httpx2
 
@@ -118,6 +119,73 @@ class ShopControl:
     async def turn(self, **knobs: Any) -> Json:
         """Change some knobs; returns all of them."""
         return await self._ask("PATCH", "/knobs", knobs)
+
+    # Faults, aimed: see sandbox.shopify.faults
+
+    async def fault(
+        self, mutation: str | None = None, *, effect: str = "once", answer: str = "given", **more: Any
+    ) -> int:
+        """Arm one, for the next request that fits; its id.
+
+        effect: none, once, twice (the second one's answer is given), late (with `effect_after` seconds).
+        answer: given, error (`status`, 502; `retry_after`), closed, hangs, throttled, internal_error, refused (with
+        `user_errors`, each field, message, code; effect none).
+        more: `match` (what occurs in the variables, as JSON without spaces), `times`, `seconds` (the answer comes so
+        much later), `query` (a root field of a query, instead of a mutation).
+        """
+        wanted = {"mutation": mutation, "effect": effect, "answer": answer, **more}
+        armed: int = (await self._ask("POST", "/faults", wanted))["id"]
+        return armed
+
+    async def fails_before(self, mutation: str | None = None, **more: Any) -> int:
+        """503, and no effect."""
+        return await self.fault(mutation, **{"effect": "none", "answer": "error", "status": 503, **more})
+
+    async def loses_answer(self, mutation: str | None = None, **more: Any) -> int:
+        """It takes effect, and the caller gets a 502 (or what `answer` says)."""
+        return await self.fault(mutation, **{"effect": "once", "answer": "error", "status": 502, **more})
+
+    async def takes_effect_late(self, mutation: str | None = None, *, after: float, **more: Any) -> int:
+        """The caller gets its 502 (or what `answer` says) at once; `after` seconds from admission it happens."""
+        return await self.fault(mutation, **{"effect": "late", "effect_after": after, "answer": "error", **more})
+
+    async def faults(self) -> list[Json]:
+        """Those left: their ids, how many requests each has `left`, and what they were armed with."""
+        found: list[Json] = (await self._ask("GET", "/faults"))["faults"]
+        return found
+
+    async def struck(self, fault_id: int | None = None) -> list[Json]:
+        """Every strike (of that fault), oldest first: id, at, fields."""
+        found: list[Json] = (await self._ask("GET", "/faults"))["struck"]
+        return [one for one in found if fault_id in {None, one["id"]}]
+
+    async def late_effects_due(self) -> int:
+        due: int = (await self._ask("GET", "/faults"))["late_effects_due"]
+        return due
+
+    async def clear_faults(self) -> int:
+        """How many were armed. What is under way goes on, late effects too."""
+        cleared: int = (await self._ask("DELETE", "/faults"))["cleared"]
+        return cleared
+
+    async def journal(self, action: str | None = None, origin: str | None = "admin", after: int = 0) -> list[Json]:
+        """Every call with its effects in the order in which they happened; those of the app, unless `origin` is None.
+
+        Each has sequence, at, origin, action (productUpdate), input, effects (empty: it changed nothing), user_errors;
+        of the app's also request (its number by order of admission) and admitted_at. A request that was carried out
+        twice has two entries with one `request`. AssertionError when entries after `after` are already forgotten.
+        """
+        asked = {"after": after, "limit": 100_000, "origin": origin, "action": action}
+        query = urlencode({name: value for name, value in asked.items() if value is not None})
+        answer = await self._ask("GET", f"/journal?{query}")
+        assert answer["forgotten"] <= after, f"the journal has forgotten everything up to {answer['forgotten']}"
+        entries: list[Json] = answer["entries"]
+        return entries
+
+    async def journal_end(self) -> int:
+        """The sequence number of the last entry: what is `after` it is new."""
+        last: int = (await self._ask("GET", "/journal?limit=1"))["last"]
+        return last
 
     async def flush(self, within: float = FLUSH_WITHIN) -> None:
         """Until no webhook is on its way, retries included. AssertionError when the time is up first."""

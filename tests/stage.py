@@ -20,13 +20,13 @@ from sandbox.shopify.app import create_app
 from sandbox.shopify.serving import serving
 from sandbox.shopify.settings import ShopifySettings as SimulatorSettings
 from shared.contracts import Change, InventoryLevelChangedV1, Origin, ProductChangedV1, ProductDeletedV1, Shape
+from shared.loops import Loop
 from shared.postgres import transaction
 from shared.shopify import ShopifyClient, ShopifySettings, shopify
 from syncer import sightings
 from syncer.backfill import Publisher
 from syncer.doctor import Registrar, wanted
 from syncer.export import Export
-from syncer.loops import Loop
 from syncer.reconcile.doubts import Doubts
 from syncer.reconcile.listing import Listing
 from syncer.reconcile.reports import Reports

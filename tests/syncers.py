@@ -9,10 +9,10 @@ from shared import postgres
 from shared.bus import Bus, make_broker, running
 from shared.contracts import Change
 from shared.errors import Occupied, Transient, Unavailable
+from shared.loops import Loop
 from shared.settings import NatsSettings, PostgresSettings, RedisSettings
 from shared.tags import Tags, connect
 from syncer.announcer import Announcer, Said
-from syncer.loops import Loop
 from syncer.rules import Rules
 from syncer.store import Projected, Store
 from syncer.succession import Succession

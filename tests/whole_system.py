@@ -31,7 +31,7 @@ from shared.topology import CHANGES, DEAD_LETTERS, SYNCER_CHANGES
 EVENTS = 12  # in the shop when it opens
 READY_WITHIN = 60.0  # seconds for a killed part to serve again, on a busy machine
 SETTLED_WITHIN = 30.0  # seconds
-ONE_SHOTS = ("migrate", "provision")
+ONE_SHOTS = ("migrate", "migrate_writer", "provision")
 
 
 @dataclass(frozen=True)

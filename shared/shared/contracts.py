@@ -9,10 +9,12 @@ from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 from typing import Annotated, ClassVar, Literal, Self
+from urllib.parse import quote, unquote
 
 from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, PlainSerializer, ValidationError
 
 PREFIX = "ce-"  # of every CloudEvents attribute in a NATS header
+OWNER = PREFIX + "owner"
 
 Instant = Annotated[AwareDatetime, PlainSerializer(datetime.isoformat, return_type=str)]
 
@@ -38,6 +40,7 @@ class Shape(StrEnum):
         "webhook"  # REST-style resource, docs/shopify.md 1.7: perhaps not all variants, never inventory by location
     )
     GRAPHQL = "graphql"  # the `Product` node of documents/product.graphql: whole
+    ANSWER = "answer"  # a `Product` node as a mutation answered it: variants, media, perhaps metafields are not said
 
 
 class Contract(BaseModel):
@@ -73,7 +76,8 @@ class Contract(BaseModel):
 class Change(Contract):
     """Something in Shopify looked like this at that time.
 
-    `triggered_at`: for a webhook, Shopify's X-Shopify-Triggered-At; for a read of ours, the moment the read began.
+    `triggered_at`: for a webhook, Shopify's X-Shopify-Triggered-At; for a read or a mutation of ours, the moment the
+    request left.
     """
 
     origin: Origin
@@ -85,7 +89,7 @@ class Change(Contract):
 
 
 class ProductChangedV1(Change):
-    """A product was seen: its body is the whole resource, in one of two shapes."""
+    """A product was seen: its body is the resource, in one of three shapes."""
 
     TYPE = "understudy.product.changed.v1"
     product_id: int
@@ -134,6 +138,28 @@ class EventProjectedV1(Contract):
     caused_by: str | None = None
 
 
+class JobChangedV1(Contract):
+    """A job is not what it was: its body is the public JSON. Of what is heard of a job the highest version counts.
+
+    `owner` is whatever a token calls its subject, so it travels percent-encoded: a header is ASCII, on one line.
+    """
+
+    TYPE = "understudy.job.changed.v1"
+    job_id: str = Field(pattern=r"^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$")
+    owner: str  # who may hear of it, besides those who may hear of all
+    state: str
+    version: int
+
+    def headers(self) -> dict[str, str]:
+        spelled = super().headers()
+        return spelled | {OWNER: quote(spelled[OWNER], safe="!#$&'()*+,/:;=?@[]~")}
+
+    @classmethod
+    def from_headers(cls, attributes: Mapping[str, str], body: bytes) -> Self:
+        said = {name: unquote(value) if PREFIX + name == OWNER else value for name, value in attributes.items()}
+        return super().from_headers(said, body)
+
+
 CONTRACTS: dict[str, type[Contract]] = {
     contract.TYPE: contract
     for contract in (
@@ -143,6 +169,7 @@ CONTRACTS: dict[str, type[Contract]] = {
         InventoryItemChangedV1,
         ShopNoticedV1,
         EventProjectedV1,
+        JobChangedV1,
     )
 }
 

@@ -4,16 +4,21 @@ Plain SQL, forward only, each in its own transaction, under one lock for the dat
 change.
 """
 
+import asyncio
 import hashlib
 import re
+import sys
 from dataclasses import dataclass
 from importlib.resources import files
 
 import asyncpg
 import structlog
 
-from shared.errors import Permanent
+from shared import telemetry
+from shared.errors import Permanent, UnderstudyError
 from shared.postgres import answering
+from shared.settings import PostgresSettings, ServiceSettings
+from shared.settings import load as load_settings
 
 log = structlog.get_logger()
 
@@ -61,6 +66,18 @@ def load(package: str) -> list[Migration]:
     if [migration.number for migration in found] != list(range(1, len(found) + 1)):
         raise MigrationRefused(f"the migrations of {package} are not numbered 1, 2, 3 …")
     return found
+
+
+def run_migrations(owner: str) -> None:
+    """A service's command `migrate`: apply what is missing in POSTGRES_DSN, or leave with exit code 1 and the reason."""
+    telemetry.configure(ServiceSettings(), "migrate")
+    settings = load_settings(PostgresSettings)
+    try:
+        applied = asyncio.run(migrate(settings.postgres_dsn.get_secret_value(), owner))
+    except UnderstudyError as error:
+        log.error("migrate.failed", owner=owner, error=str(error))  # noqa: TRY400 (the message says it all)
+        sys.exit(1)
+    log.info("migrate.done", owner=owner, applied=len(applied))
 
 
 async def migrate(dsn: str, owner: str) -> list[Migration]:

@@ -54,6 +54,7 @@ AWAY = (
     asyncpg.AdminShutdownError,
     asyncpg.CrashShutdownError,
     asyncpg.QueryCanceledError,
+    asyncpg.IdleInTransactionSessionTimeoutError,  # our process was stopped in the middle of a transaction
     asyncpg.ReadOnlySQLTransactionError,  # a primary that was demoted
     asyncpg.InternalClientError,  # the connection broke while the driver was in the middle of something
     asyncpg.InterfaceError,  # the pool is closing, or the connection broke under a statement
@@ -86,11 +87,15 @@ async def connect(
     search_path: str | None = None,
     *,
     reset: bool = True,
+    eager: bool = True,
+    longest_pause: float = 0.0,
 ) -> "asyncpg.Pool[asyncpg.Record]":
     """A pool of connections in UTC, JSON as Python values. With `role`, every connection has only that role's rights.
 
     `search_path`: the schemas in which names without one are looked up, in order; `public` without it. `reset`: undo
     after each use what a session may keep (locks, settings, cursors); who only SELECTs keeps nothing, and saves a trip.
+    Not `eager`: it connects when it is asked for something, and so begins whatever is down. `longest_pause`: seconds that
+    a transaction may stand still until the server ends it with its locks: its process may have been stopped; 0: for ever.
 
     Raises:
         PostgresUnavailable: nobody answers there.
@@ -100,10 +105,12 @@ async def connect(
         server_settings["role"] = role
     if search_path is not None:
         server_settings["search_path"] = search_path
+    if longest_pause:
+        server_settings["idle_in_transaction_session_timeout"] = f"{longest_pause * 1000:.0f}ms"
     async with answering():
         return await asyncpg.create_pool(
             settings.postgres_dsn.get_secret_value(),
-            min_size=1,
+            min_size=1 if eager else 0,
             max_size=settings.postgres_pool_size,
             timeout=CONNECT_TIMEOUT,
             command_timeout=COMMAND_TIMEOUT,

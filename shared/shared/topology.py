@@ -6,6 +6,9 @@ CHANGES        changes.product.{id}          ->  syncer (durable, shared by its 
                changes.shop.{topic}
 PROJECTIONS    projections.event.{id}        ->  each read-api process (ephemeral, ordered)
                                                  purger (durable; one replica of the syncer at a time)
+                                                 each writer process (core subscription: a wake-up, nothing more)
+JOBS           jobs.{job_id}                 ->  each read-api process (ephemeral, ordered)
+                                                 each writer process (core subscription)
 DEAD_LETTERS   dead.{consumer}.{subject}     ->  `understudy dead`
 """
 
@@ -27,6 +30,7 @@ from shared.contracts import (
     EventProjectedV1,
     InventoryItemChangedV1,
     InventoryLevelChangedV1,
+    JobChangedV1,
     ProductChangedV1,
     ProductDeletedV1,
     ShopNoticedV1,
@@ -87,8 +91,10 @@ class Consumer:
 
 CHANGES = Stream("CHANGES", ("changes.>",), max_age=timedelta(days=7), max_bytes=4096 * MEBIBYTE)
 PROJECTIONS = Stream("PROJECTIONS", ("projections.>",), max_age=timedelta(hours=1), max_bytes=256 * MEBIBYTE)
+# What was said of a job in a day; who missed more asks the jobs table.
+JOBS = Stream("JOBS", ("jobs.>",), max_age=timedelta(days=1), max_bytes=256 * MEBIBYTE)
 DEAD_LETTERS = Stream("DEAD_LETTERS", ("dead.>",), max_age=timedelta(days=30), max_bytes=1024 * MEBIBYTE)
-STREAMS = (CHANGES, PROJECTIONS, DEAD_LETTERS)
+STREAMS = (CHANGES, PROJECTIONS, JOBS, DEAD_LETTERS)
 
 # `ack_wait` is what a killed syncer's messages wait; what is held longer is said to be (`consuming.KEEP`).
 SYNCER_CHANGES = Consumer(CHANGES, "syncer", "changes.>", batch=1024, ack_wait=6.0, max_ack_pending=20_000)
@@ -114,6 +120,8 @@ def address(message: Contract) -> tuple[Stream, str]:
             return CHANGES, f"changes.shop.{(message.topic or 'unknown').replace('/', '.')}"
         case EventProjectedV1():
             return PROJECTIONS, f"projections.event.{message.event_id}"
+        case JobChangedV1():
+            return JOBS, f"jobs.{message.job_id}"
     raise LookupError(f"{message.TYPE} has no place on the bus")
 
 

@@ -28,6 +28,7 @@ from shared.bus import Bus, make_broker, running
 from shared.consuming import Consuming
 from shared.contracts import Change, InventoryLevelChangedV1, Origin
 from shared.garbage import collect_rarely
+from shared.loops import Loop
 from shared.migrations import migrate
 from shared.postgres import connect as connect_postgres
 from shared.provision import provision
@@ -37,7 +38,6 @@ from shared.tags import connect as connect_redis
 from shared.topology import CHANGES, PROJECTIONS, SYNCER_CHANGES, address
 from syncer.announcer import Announcer, Said
 from syncer.handlers import Projector
-from syncer.loops import Loop
 from syncer.rules import Rules
 from syncer.store import Store
 

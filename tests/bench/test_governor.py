@@ -1,4 +1,6 @@
-"""How much of what Shopify allows is used at 2 s latency: the governor, beside a client of a fixed 2 requests/s."""
+"""How much of what Shopify allows is used at 2 s latency: the governor, beside a client of a fixed 2 requests/s; by
+commands alone, and by commands while all others want everything.
+"""
 
 import asyncio
 import secrets
@@ -20,6 +22,8 @@ pytestmark = pytest.mark.bench
 
 TOKEN, SECRET = "shpat_of_the_test", "secret-of-the-test"
 SIZE, RATE, LATENCY, MEASURED = 2000, 100, 2.0, 45.0  # points, points a second, seconds, seconds
+COMMANDS_AT_ONCE = 100  # more than there are slots
+SETTLING = 15.0  # seconds; a full bucket is used up, and a lower limit found
 FIXED = 0.5  # seconds between two calls of the fixed-rate client, whatever they cost
 
 
@@ -43,6 +47,15 @@ class Simulator:
             "/products", json={"title": "Gala", "variants": [{"title": f"T{n}", "price": "5"} for n in range(variants)]}
         )
         return {"id": f"gid://shopify/Product/{made.json()['id']}"}
+
+    async def edit(self):
+        """What `canary_edit` needs to edit a product."""
+        return {"product": await self.product(1) | {"tags": ["seen"]}}
+
+    async def hide(self, size, rate):
+        """From now on this is the limit, and nobody is told."""
+        knobs = {"hidden_bucket_size": size, "hidden_restore_rate": rate}
+        (await self.control.patch("/knobs", json=knobs)).raise_for_status()
 
     async def throttled(self):
         return (await self.control.get("/state")).json()["throttled"]
@@ -86,6 +99,56 @@ async def test_what_is_used_of_the_allowed_points(simulator, valkey, variants):
     assert refused == 0
     assert used > 0.98
     assert waits[-1] < 1
+
+
+@pytest.mark.parametrize("others", [False, True], ids=["commands alone", "all shares"])
+async def test_what_commands_use_of_the_allowed_points(simulator, valkey, others):
+    """More commands than there are points for: mutations of 10 points from one process, as the writer is. All others
+    ask in a second process, and in the same one: neither points nor slots may keep a command waiting.
+    """
+    large = await simulator.product(100)
+    async with Loads() as loads:
+        load = await loads.begin(lambda: simulator.connect(redis=valkey), processes=2)
+        writer = Load(load.clients[:1])
+        loads.push_async_callback(writer.stop)
+        writer.run(Share.COMMANDS, "canary_edit", await simulator.edit(), workers=COMMANDS_AT_ONCE)
+        if others:
+            for share in (Share.REFETCH, Share.RECONCILE, Share.BACKFILL):
+                load.run(share, "product", large, workers=5)
+        await asyncio.sleep(MEASURED)  # the load itself
+        finished, commands = len(writer.seconds[Share.COMMANDS]), writer.total
+        restored = RATE * MEASURED
+        if not others:
+            used = await writer.used(SIZE, RATE, simulator.level)
+    refused = await simulator.throttled()
+    share_of = {share: points / (restored + SIZE) for share, points in load.spent.items()}
+    show(f"commands of 10 points, {COMMANDS_AT_ONCE} at once, {LATENCY:g} s latency, {RATE} points/s, others: {others}")
+    show(f"  commands                    {commands / (restored + SIZE):7.1%} of the points, {finished} of them")
+    show(f"  others                      {sum(share_of.values()):7.1%} of the points; {refused} THROTTLED")
+    assert refused == 0
+    if others:
+        assert commands / (restored + SIZE) > 0.6
+    else:
+        show(f"  used                        {used:7.1%}")
+        assert used > 0.98
+
+
+@pytest.mark.parametrize("part", [0.5, 0.8])
+async def test_what_is_used_of_a_limit_that_nobody_announced(simulator, valkey, part):
+    async with Loads() as loads:
+        load = await loads.begin(lambda: simulator.connect(redis=valkey), processes=2)
+        load.run(Share.COMMANDS, "product", await simulator.product(5), workers=20)
+        await asyncio.sleep(SETTLING)  # until the bucket is used up
+        await simulator.hide(SIZE * part, RATE * part)
+        await asyncio.sleep(SETTLING)  # until that is found
+        spent, refused = load.total, await simulator.throttled()
+        await asyncio.sleep(MEASURED)  # the load itself
+        used = (load.total - spent) / (MEASURED * RATE * part)
+        later = await simulator.throttled() - refused
+    show(
+        f"{part:.0%} of the announced limit, in silence: {used:.1%} of it used; {refused} THROTTLED, and {later} later"
+    )
+    assert used > 0.9
 
 
 def show(line):

@@ -5,7 +5,7 @@ needs a new version.
 """
 
 import json
-from datetime import UTC
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from pydantic import ValidationError
 
 from shared import contracts, topology
-from shared.contracts import CONTRACTS, Contract, EventProjectedV1, UnknownContract, parse
+from shared.contracts import CONTRACTS, Contract, EventProjectedV1, JobChangedV1, UnknownContract, parse
 
 SAMPLES = {path.stem: json.loads(path.read_text()) for path in (Path(__file__).parent / "samples").glob("*.json")}
 
@@ -150,7 +150,8 @@ def test_no_message_shows_its_body_in_a_log(sample):
 def test_every_contract_has_its_place_on_the_bus(sample):
     message = parsed(sample)
     stream, subject = topology.address(message)
-    assert stream is (topology.PROJECTIONS if isinstance(message, EventProjectedV1) else topology.CHANGES)
+    others = {EventProjectedV1: topology.PROJECTIONS, JobChangedV1: topology.JOBS}
+    assert stream is others.get(type(message), topology.CHANGES)
     assert subject.split(".")[0] == stream.subjects[0].split(".")[0]
 
 
@@ -164,3 +165,21 @@ def test_whatever_we_say_is_heard_as_it_was_said(visible, deleted, events_revisi
         events_revision=events_revision, visible=visible, deleted=deleted, seen_at=moment,
     )  # fmt: skip
     assert contracts.parse(said.headers(), b"") == said
+
+
+@given(st.text(min_size=1, max_size=200))
+def test_whatever_a_token_calls_its_subject_is_heard_as_it_was_said(owner):
+    said = JobChangedV1(
+        id="job:1:1",
+        source="writer",
+        subject="job/1",
+        time=datetime(2026, 11, 23, tzinfo=UTC),
+        job_id="0199a0b0-7d6e-7000-8000-000000000001",
+        owner=owner,
+        state="queued",
+        version=1,
+    )
+    spelled = said.headers()
+    assert spelled["ce-owner"].isascii()
+    assert spelled["ce-owner"].isprintable()
+    assert parse(spelled, b"") == said

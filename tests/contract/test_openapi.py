@@ -97,7 +97,7 @@ def test_the_parameters_are_those_that_are_taken(document):
     assert parameters(found["/v1/manage/events"], "query") == set(ManageListParameters.model_fields)
     for path in (PUBLIC | MANAGED) - {"/v1/events", "/v1/manage/events"}:
         assert parameters(found[path], "query") == (set() if path == "/v1/status" else {"min_revision"})
-    assert parameters(found[LIVE], "query") == {"tags", "last_event_id"}
+    assert parameters(found[LIVE], "query") == {"tags", "jobs", "last_event_id"}
 
 
 def test_every_answer_that_has_a_revision_says_how_to_ask_again(document):

@@ -1,4 +1,4 @@
-"""Hypothesis plays merchant, buyer and post against the running system; after each settle, it equals Shopify."""
+"""Hypothesis plays merchant, buyer, writer and post against the running system; after each settle, it equals Shopify."""
 
 import asyncio
 import os
@@ -9,9 +9,13 @@ from typing import Any, TypeVar
 from hypothesis import HealthCheck, Phase, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition, rule, run_state_machine_as_test
+from our_edits import job_of, our_edits, publish
 from postbox import Letter
 from shop_control import Json, metafield
+from waiting import eventually
 from whole_system import Running
+
+from shared.contracts import Change
 
 T = TypeVar("T")
 
@@ -29,7 +33,10 @@ words = st.one_of(st.none(), st.sampled_from(["Köln", "music", "x"]))
 
 
 class AnyHistory(RuleBasedStateMachine):
-    """Webhooks lie at the post until a rule delivers some of them, in any order, perhaps twice. None is lost."""
+    """Webhooks lie at the post until a rule delivers some of them, in any order, perhaps twice. None is lost.
+
+    So do the answers to our own mutations, which the writer would observe.
+    """
 
     def __init__(self, running: Running, loop: asyncio.AbstractEventLoop) -> None:
         super().__init__()
@@ -38,6 +45,8 @@ class AnyHistory(RuleBasedStateMachine):
         self.living: list[int] = []
         self.known: set[int] = set()
         self.delivered: list[Letter] = []
+        self.answers: list[Change] = []
+        self.observed: list[Change] = []
         self.tickets_made = 0
         self.holding = running.postbox.holding()
 
@@ -126,6 +135,62 @@ class AnyHistory(RuleBasedStateMachine):
             self.living.remove(found["id"])
             self.do(self.running.shop.delete(found["id"]))
 
+    # The writer
+
+    @rule(event=picks, title=titles, status=statuses)
+    def rewrite_ourselves(self, event: int, title: str, status: str) -> None:
+        self.edit_ourselves(event, title=title, status=status.upper())
+
+    @rule(event=picks, name=event_fields, value=st.sampled_from(["Köln", "music", "x"]))
+    def set_field_ourselves(self, event: int, name: str, value: str) -> None:
+        namespace, _, key = name.partition(".")
+        field = {"namespace": namespace, "key": key, "type": "single_line_text_field", "value": value}
+        self.edit_ourselves(event, metafields=[field])
+
+    @rule(event=picks)
+    def delete_ourselves(self, event: int) -> None:
+        if found := self.event(event):
+            self.living.remove(found["id"])
+            self.answers.append(self.do(self.mutate("delete", found["id"])))
+
+    @rule(pick=picks)
+    def observe(self, pick: int) -> None:
+        if self.answers:
+            self.observe_one(self.answers.pop(pick % len(self.answers)))
+
+    @rule(pick=picks)
+    def observe_again(self, pick: int) -> None:
+        """As after a death between saying and remembering, though the bus has forgotten the first time."""
+        if self.observed:
+            self.do(self.publish(self.observed[pick % len(self.observed)], again=f":again-{pick}"))
+
+    def edit_ourselves(self, event: int, **fields: Any) -> None:
+        if found := self.event(event):
+            self.answers.append(self.do(self.mutate("edit", found["id"], **fields)))
+
+    async def mutate(self, deed: str, event_id: int, **fields: Any) -> Change:
+        plan = self.running.system.plan
+        async with our_edits(plan.shopify_url, plan.shopify_token) as ours:
+            change: Change = await getattr(ours, deed)(event_id, **fields)
+            return change
+
+    def observe_one(self, change: Change) -> None:
+        self.do(self.publish(change))
+        self.observed.append(change)
+
+    async def publish(self, change: Change, again: str = "") -> None:
+        async with self.running.jetstream() as jetstream:
+            await publish(jetstream, change, again)
+
+    async def every_effect_stands(self) -> None:
+        """Where readers see it: in a revision that there is."""
+        jobs = [job_of(change) for change in self.observed]
+        rows = await self.running.sql(
+            "SELECT job_id FROM effects JOIN events ON events.id = event_id "
+            "WHERE job_id = ANY ($1::uuid[]) AND effects.revision <= events.revision", jobs,
+        )  # fmt: skip
+        assert {row["job_id"] for row in rows} == set(jobs)
+
     def event(self, pick: int) -> Json | None:
         return self.do(self.running.shop.product(self.living[pick % len(self.living)])) if self.living else None
 
@@ -162,7 +227,14 @@ class AnyHistory(RuleBasedStateMachine):
         for pick in [*chosen, *[0] * len(self.letters)]:
             if self.letters:
                 self.deliver(self.letters.pop(pick % len(self.letters)))
+        while self.answers:
+            self.observe_one(self.answers.pop())
         self.do(self.running.equal(self.known))
+        self.do(eventually(self.stands, saying="every effect stands in a revision"))
+
+    async def stands(self) -> bool:
+        await self.every_effect_stands()
+        return True
 
     def deliver(self, letter: Letter) -> None:
         self.delivered.append(letter)

@@ -1,6 +1,7 @@
 """A fifth of all webhooks is lost, another fifth shuffled, deletes among them: a reconcile makes all of it right.
 
-And it says what it made right: every field that differed, and why; nothing of what was told.
+And it says what it made right: every field that differed, and why; nothing of what was told. One that runs in the
+midst of it mends what it finds then, whether that was lost or is only late; the next one names the rest, and only that.
 """
 
 import asyncio
@@ -10,6 +11,7 @@ import time
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from typing import Any
 
 import orjson
 import pytest
@@ -21,8 +23,10 @@ from waiting import eventually
 from whole_system import Running
 
 LOST_SHARE, SHUFFLED_SHARE = 0.2, 0.2
+LOST_TOPICS = {"products/update", "products/delete", "inventory_levels/update"}  # and others
 PRODUCTS, FEW = 30, 8
 PAUSE = 0.05  # seconds between two edits; part of the traffic, not of the test's patience
+MIDST = 20  # letters of the traffic, after which a reconcile is asked for
 STRAY_FOR = 40  # letters: a shuffled one comes among those after it
 GRACE_WITHIN = 60.0  # seconds: the longest that a window may leave out before now
 REPORTED_LATE = 5.0  # seconds
@@ -31,6 +35,7 @@ Field = tuple[int, str, str]  # event, ticket or "", the field as the drift repo
 
 # Follows from other fields, or is no content: reported is what it follows from.
 DERIVED = {"price_min", "price_max", "capacity", "sold", "available", "availability", "updated_at", "data_complete"}
+UNHEARD = "unheard"  # title and tag of an event
 UNSAID = (".committed", ".on_hand")  # by webhooks: read with the rest, and no drift while they are unknown
 DERIVED_OF_TICKETS = {"sold", "capacity", "capacity_source", "availability", "status"}
 
@@ -43,6 +48,7 @@ class Post:
     chance: random.Random
     lost: list[Letter] = field(default_factory=list)
     told: list[Letter] = field(default_factory=list)
+    told_at: list[datetime] = field(default_factory=list)  # by `told`: when webhook-ingest had it
     straying: list[tuple[int, Letter]] = field(default_factory=list)
     seen: int = 0
 
@@ -52,7 +58,7 @@ class Post:
             letter = letters.pop(0)
             self.seen += 1
             luck = self.chance.random()
-            if luck < LOST_SHARE or self._first_delete(letter):
+            if luck < LOST_SHARE or self._first_of_its_kind(letter):
                 self.lost.append(letter)
             elif luck < LOST_SHARE + SHUFFLED_SHARE:
                 self.straying.append((self.seen + self.chance.randrange(1, STRAY_FOR), letter))
@@ -60,10 +66,9 @@ class Post:
                 await self._deliver(letter)
             await self._bring(self.seen)
 
-    def _first_delete(self, letter: Letter) -> bool:
-        """There are few of them, and at least one shall be lost."""
-        deletes = [each for each in self.lost if each.topic == letter.topic == "products/delete"]
-        return letter.topic == "products/delete" and not deletes
+    def _first_of_its_kind(self, letter: Letter) -> bool:
+        """At least one of each of these shall be lost, however few there are on a slow machine."""
+        return letter.topic in LOST_TOPICS - {each.topic for each in self.lost}
 
     async def bring_all(self) -> None:
         await self._bring(None)
@@ -77,6 +82,16 @@ class Post:
     async def _deliver(self, letter: Letter) -> None:
         assert await self.running.postbox.deliver(letter) == 200
         self.told.append(letter)
+        self.told_at.append(datetime.now(UTC))
+
+    def was_told(self, since: datetime) -> None:
+        """What went by without being held: events may be made and edited in the same second."""
+        told = [letter for letter in self.running.postbox.letters if moment(letter) >= since]
+        self.told += told
+        self.told_at += [datetime.now(UTC)] * len(told)
+
+    def told_after(self, at: datetime) -> list[Letter]:
+        return [letter for letter, told_at in zip(self.told, self.told_at, strict=True) if told_at >= at]
 
 
 async def traffic(running: Running, chance: random.Random, products: list[Json], seconds: float) -> set[int]:
@@ -120,22 +135,50 @@ async def made(running: Running, title: str) -> Json:
 
 
 async def disturbed(running: Running, seconds: float, seed: int) -> tuple[Post, set[int]]:
-    """Traffic whose webhooks are lost and shuffled; everything that was not lost has settled at the end."""
-    chance = random.Random(seed)  # noqa: S311 (luck, not secrets)
+    """Traffic whose webhooks are lost and shuffled, and a reconcile in the midst of it.
+
+    At the end everything that was not lost has settled, no reconcile is under way, and none is due for minutes.
+    """
+    began, chance = datetime.now(UTC), random.Random(seed)  # noqa: S311 (luck, not secrets)
     products = [await made(running, f"Event {number}") for number in range(PRODUCTS)]
     await running.settled()
     await running.shop.turn(inventory_bumps_product=False)  # else the webhook of its product heals a sale
-    post = Post(running, chance)
+    post, silent = Post(running, chance), await made(running, UNHEARD)
+    await running.settled()
+    post.was_told(began)
     with running.postbox.holding() as letters:
+        await unheard(post, letters, silent, tags=[UNHEARD])  # only the reconcile in the midst can mend it,
         editing = asyncio.create_task(traffic(running, chance, products, seconds))
-        while not editing.done():
+        comparing = asyncio.create_task(in_the_midst(running, post))
+        while not (editing.done() and comparing.done()):
             await post.pass_on(letters)
-            await asyncio.wait({editing}, timeout=PAUSE)
+            await asyncio.wait({editing, comparing}, timeout=PAUSE)
         await running.shop.flush()
         await post.pass_on(letters)
         await post.bring_all()
+        await unheard(post, letters, silent, title="Never told")  # and only one after it this
+    await comparing
     await running.settled()
-    return post, editing.result()
+    return post, {*await editing, silent["id"]}
+
+
+async def unheard(post: Post, letters: list[Letter], product: Json, **fields: Any) -> None:
+    """An edit of which nobody is told, whatever else is lost by chance or mended early on a slow machine."""
+    await post.running.shop.edit(product["id"], **fields)
+    await post.running.shop.flush()
+    post.lost += letters
+    letters.clear()
+
+
+async def in_the_midst(running: Running, post: Post) -> None:
+    """A reconcile, as the schedule may ask for one at any moment."""
+    _: bool = await eventually(lambda: post.seen >= MIDST, GRACE_WITHIN, saying=f"{MIDST} letters")
+    await reconciled(running, datetime.now(UTC))
+
+
+def deletes(letters: Iterable[Letter]) -> dict[int, datetime]:
+    """What they say was deleted, and when."""
+    return {orjson.loads(each.body)["id"]: moment(each) for each in letters if each.topic == "products/delete"}
 
 
 async def reconciled(running: Running, until: datetime) -> list[Json]:
@@ -154,7 +197,7 @@ async def lost_and_repaired(running: Running, seconds: float, seed: int) -> None
     began = datetime.now(UTC)
     post, touched = await disturbed(running, seconds, seed)
     ended = datetime.now(UTC)
-    assert {letter.topic for letter in post.lost} >= {"products/update", "products/delete", "inventory_levels/update"}
+    assert {letter.topic for letter in post.lost} >= LOST_TOPICS
     wrong = await running.checker.differences(touched)
     assert wrong, "nothing that was lost was missed"
 
@@ -162,23 +205,33 @@ async def lost_and_repaired(running: Running, seconds: float, seed: int) -> None
 
     await running.equal(touched)
     rows = await drift(running, began, touched)
-    assert fields_of(wrong) == {(row["event_id"], str(row["ticket_id"] or ""), row["field"]) for row in rows}
-    assert sum(report["repaired"] for report in reports) == len({row["event_id"] for row in rows})
+    early, rest = ([row for row in rows if (row["found_at"] < ended) is then] for then in (True, False))
+    assert fields_of(wrong) == {(row["event_id"], str(row["ticket_id"] or ""), row["field"]) for row in rest}
+    assert sum(report["repaired"] for report in reports) == len({row["event_id"] for row in rest})
+    assert UNHEARD in str([row["theirs"] for row in early]), "the reconcile in the midst of it mended nothing"
+    for row in rest:
+        assert row["cause"] in ("missed", "tie"), row
+        assert row["since"] or not is_gone(row), row
     for row in rows:
         explained(row, post, began)
 
 
+def is_gone(row: Json) -> bool:
+    """The event had been deleted."""
+    return bool(row["field"] == "event" and row["theirs"] is None)
+
+
 def explained(row: Json, post: Post, began: datetime) -> None:
-    """A webhook about it was lost; where it is called a tie, another one of the same second was not."""
-    lost, told = ([letter for letter in letters if about(letter, row)] for letters in (post.lost, post.told))
-    assert lost or row["is_stock"], f"nothing about event {row['event_id']} was lost: {row}"
-    assert row["cause"] in ("missed", "tie"), row
+    """A webhook about it was lost, or came later; where it is called a tie, another one of the same second had come."""
+    untold = post.told if row["cause"] == "late" else [*post.lost, *post.told_after(row["found_at"])]
+    untold, told = ([letter for letter in letters if about(letter, row)] for letters in (untold, post.told))
+    assert untold or row["is_stock"], f"all about event {row['event_id']} had been told: {row}"
+    assert row["cause"] in ("missed", "late", "tie"), row
     assert row["since"] is None or row["since"].timestamp() >= int(began.timestamp()), row
     if row["cause"] == "tie":
-        assert seconds_of(told) & seconds_of(lost) or row["is_stock"], row
-    if row["field"] == "event" and row["theirs"] is None:
-        [destroyed] = [moment(letter) for letter in lost if letter.topic == "products/delete"]
-        assert abs((row["since"] - destroyed).total_seconds()) < REPORTED_LATE, row
+        assert seconds_of(told) & seconds_of(untold) or row["is_stock"], row
+    if is_gone(row) and row["since"] is not None:
+        assert abs((row["since"] - deletes(untold)[row["event_id"]]).total_seconds()) < REPORTED_LATE, row
 
 
 def about(letter: Letter, row: Json) -> bool:

@@ -82,7 +82,7 @@ def create_app(settings: ReadApiSettings | None = None) -> FastAPI:
     coalescer: Coalescer[Answer] = Coalescer(settings.max_loads, settings.max_waiters)
     feed = Feed(settings)
     floors, visibility, news, l1 = Floors(), Visibility(), News(), L1(settings.l1_max_bytes, feed)
-    hub = Hub(settings, feed)
+    hub = Hub(settings, feed, settings)
     for listener in (floors, l1, visibility, news, hub):  # who is told then finds floors and L1 as they must be
         feed.listen(listener)
     reader = Reader(tags, circuit, database.circuit, coalescer, floors, l1, news)

@@ -288,4 +288,6 @@ class LiveStatus(_Shape):
     runs: list[OpenRun] | None
     shopify: Shopify
     process: ProcessStatus
-    degraded: list[Literal["postgres", "redis", "nats"]] = Field(description="What this service does without now.")
+    degraded: list[Literal["postgres", "redis", "nats", "jobs"]] = Field(
+        description="What this service does without now; `jobs`: live clients, who listen for some, hear of none."
+    )

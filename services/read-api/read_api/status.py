@@ -94,6 +94,7 @@ class StatusBoard:
 
     async def _degraded(self, *, postgres: bool) -> list[str]:
         parts = {"postgres": postgres, "redis": await self._circuit.check(), "nats": self._vitals.hears}
+        parts["jobs"] = not self._vitals.misses_jobs
         return [name for name, well in parts.items() if not well]
 
 

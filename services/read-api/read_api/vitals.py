@@ -13,6 +13,10 @@ class Streams(Protocol):
     def open(self) -> int:
         """Live streams of this process."""
 
+    @property
+    def jobs_missed(self) -> bool:
+        """Some of them want to hear of jobs, and nothing is heard."""
+
 
 class Vitals:
     def __init__(self, feed: Feed, l1: L1 | None = None, streams: Streams | None = None) -> None:
@@ -26,6 +30,11 @@ class Vitals:
     def hears(self) -> bool:
         """Whether every announcement is heard. A feed that has fallen silent is as good as none."""
         return self._feed.live and time.monotonic() - self._feed.heard_at < SILENCE
+
+    @property
+    def misses_jobs(self) -> bool:
+        """Whether live clients wait for jobs in vain. Purges are heard apart, and are no worse for it."""
+        return self._streams is not None and self._streams.jobs_missed
 
     def summary(self) -> dict[str, Any]:
         """The status' part about it."""

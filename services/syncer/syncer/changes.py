@@ -5,7 +5,7 @@ from datetime import datetime, timedelta
 from shared.contracts import InventoryLevelChangedV1, ProductChangedV1, ProductDeletedV1, Shape
 from syncer import graphql_nodes, webhook_payloads
 from syncer.rules import Rules
-from syncer.source import Level, Metafields, Product, Sighting, SourceVersion, Variant
+from syncer.source import Answered, Level, Metafields, Product, Sighting, SourceVersion, Variant
 from syncer.webhook_payloads import MalformedPayload
 
 SECOND = timedelta(seconds=1)  # the grain of every `updated_at`
@@ -24,6 +24,21 @@ def sighting(change: ProductChangedV1, rules: Rules) -> Sighting:
     version = SourceVersion(product.updated_at, change.triggered_at)
     named = _keep_named(product, rules)
     return Sighting(_mark_early(named, change.triggered_at) if is_read else named, levels, version, is_read)
+
+
+def answered(change: ProductChangedV1, rules: Rules) -> Answered:
+    """What a mutation of ours answered.
+
+    Raises:
+        MalformedPayload: as above.
+    """
+    said = graphql_nodes.answered(change.body, change.triggered_at)
+    if said.product_id != change.product_id:
+        raise MalformedPayload(f"the change is about product {change.product_id}, its body about {said.product_id}")
+    if said.answer.metafields is None:
+        return said
+    named = _named(said.answer.metafields, frozenset(rules.event_metafields.values()))
+    return Answered(said.product_id, said.answer.model_copy(update={"metafields": named}))
 
 
 def burial(change: ProductDeletedV1) -> SourceVersion:

@@ -7,19 +7,18 @@ that a batch has changed of it, and none where it ends as it began.
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 
 from shared.contracts import Origin
 from syncer.heard import Absence, Deletion, Heard, ItemEdit, LevelSeen, Notice, Unreadable
 from syncer.projections import Event, Facts, Stock, project, stock_of
 from syncer.reconcile.differences import Repair
 from syncer.rules import Rules
-from syncer.source import Level, Levels, Product, Sighting, SourceVersion, Variant, missing
-from syncer.versions import Known, KnownLevel, judge, judge_level
+from syncer.source import Answered, Level, Levels, Product, Sighting, SourceVersion, Variant, missing
+from syncer.versions import EPOCH, NEVER, Known, KnownLevel, after, judge, judge_answer, judge_level
 
 TIE_DELAY = 1.0  # seconds: a burst of stock changes within one second asks for one read, not for a hundred
 STRANGER_DELAY = 3.0  # seconds: a stock level often comes before the product it belongs to
-EPOCH = datetime.fromtimestamp(0, UTC)  # of a product that was never seen: any read may disagree
 
 
 @dataclass(frozen=True)
@@ -124,6 +123,8 @@ class Fold:
         match heard.what:
             case Sighting() as seen:
                 return self._see_product(seen, heard.origin)
+            case Answered() as answered:
+                return self._see_answer(answered)
             case LevelSeen() as seen:
                 return self._see_level(seen)
             case Deletion() as deletion:
@@ -158,7 +159,7 @@ class Fold:
         verdict = judge(known, seen.product, seen.version, seen.is_read)
         is_event = self._rules.is_event(seen.product)
         if verdict.refetch is not None and (is_event or verdict.refetch == "tie"):
-            newest = max(seen.version.seen_at, known.version.seen_at) if known else seen.version.seen_at
+            newest = max(seen.version.seen_at, known.seen_at) if known else seen.version.seen_at
             self._want("product", case.event_id, Wish(verdict.refetch, newest))
         if verdict.product is not None and not is_event:
             heed = self._turn_away(case, seen.version)
@@ -178,6 +179,27 @@ class Fold:
             self.came_to_nothing.append(CameToNothing(case.event_id, seen.version.updated_at, is_stock=False))
         return heed
 
+    def _see_answer(self, answered: Answered) -> Heed:
+        """Whether it makes an event of a product, or the reverse, is for a read to say."""
+        answer, case = answered.answer, self._case(answered.product_id)
+        known = case.known
+        verdict = judge_answer(known, answered)
+        reason = verdict.refetch
+        if not self._rules.names_event(answer.product_type, answer.tags):
+            if known is None or known.deleted:
+                return Heed(case.event_id, "no_event")
+            reason = reason or ("no_event" if verdict.product is not None else None)
+            heed = Heed(case.event_id, "unchanged")
+        elif verdict.product is not None:
+            heed = self._derive(case, Known(verdict.product, known.version if known else NEVER, deleted=False))
+        else:
+            stale = known is not None and answer.version < known.version
+            heed = Heed(case.event_id, "stale" if stale else "unchanged")
+        if reason is not None:
+            newest = max(answer.seen_at, known.seen_at) if known else answer.seen_at
+            self._want("product", case.event_id, Wish(reason, newest))
+        return replace(heed, refetch=reason)
+
     def _turn_away(self, case: Case, version: SourceVersion) -> Heed:
         """A product that is no event (any more)."""
         if case.known is None or case.known.deleted:
@@ -189,7 +211,7 @@ class Fold:
         case = self._case(deletion.product_id)
         known, version = case.known, deletion.version
         if known is not None and not known.deleted and version <= known.version:
-            self._want("product", case.event_id, Wish("deleted", max(version.seen_at, known.version.seen_at)))
+            self._want("product", case.event_id, Wish("deleted", max(version.seen_at, known.seen_at)))
             heed = Heed(case.event_id, "stale", refetch="deleted")
         else:
             heed = self._bury(case, version, "deleted")
@@ -201,7 +223,11 @@ class Fold:
         """A read of ours did not find it. Its own `updated_at` stands: whatever Shopify says of it later can win."""
         case = self._case(absence.product_id)
         unmended = self._snapshot(case) if origin is Origin.RECONCILE else None
-        version = SourceVersion(case.known.version.updated_at if case.known else EPOCH, absence.seen_at)
+        seen_at = absence.seen_at
+        if origin is Origin.COMMAND and case.known is not None:
+            # We deleted it, and ids are never used twice: whatever the clocks say, nothing seen before is newer.
+            seen_at = after(case.known.seen_at, seen_at)
+        version = SourceVersion(case.known.version.updated_at if case.known else EPOCH, seen_at)
         heed = self._bury(case, version, "deleted")
         if unmended is not None and heed.altered:
             unmended.mend(case, version, {})

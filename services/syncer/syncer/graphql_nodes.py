@@ -1,6 +1,7 @@
-"""Parse the `Product` node of our own reads (documents/product.graphql), once, at the door. Pure.
+"""Parse the `Product` node of our own reads (documents/product.graphql) and of mutations, once, at the door. Pure.
 
-A node is whole: the reader has followed every page. So nothing of the product is missing, and stock comes with it.
+A node of a read is whole: the reader has followed every page. So nothing of the product is missing, and stock comes
+with it. A node of an answer says the product's own fields, and perhaps its metafields.
 """
 
 from datetime import datetime
@@ -8,7 +9,7 @@ from typing import Any, Literal
 
 from pydantic import AliasPath, AwareDatetime, Field
 
-from syncer.source import Id, Image, Integer, Level, Money, Product, Text, Variant
+from syncer.source import Answer, Answered, Id, Image, Integer, Level, Money, Product, Text, Variant
 from syncer.webhook_payloads import Payload, tags, validated
 
 Node = dict[str, Any]  # as Shopify's JSON has it
@@ -76,11 +77,19 @@ class VariantNode(Payload):
     item: ItemNode = Field(alias="inventoryItem")
 
 
+class PageInfo(Payload):
+    has_next_page: bool = Field(False, alias="hasNextPage")
+
+
+class AnsweredMetafields(Metafields):
+    page_info: PageInfo = Field(PageInfo(), alias="pageInfo")
+
+
 class Variants(Payload):
     nodes: tuple[VariantNode, ...]
 
 
-class ProductNode(Payload):
+class ProductFields(Payload):
     id: Id = Field(alias="legacyResourceId")
     handle: Text
     title: Text
@@ -90,9 +99,18 @@ class ProductNode(Payload):
     tags: tuple[Text, ...]
     created_at: AwareDatetime = Field(alias="createdAt")
     updated_at: AwareDatetime = Field(alias="updatedAt")
+
+
+class ProductNode(ProductFields):
     media: Media
     metafields: Metafields
     variants: Variants
+
+
+class AnsweredNode(ProductFields):
+    """What else it says is read by nobody: with variants, it would not be all of them."""
+
+    metafields: AnsweredMetafields | None = None
 
 
 def product(body: bytes) -> tuple[Product, dict[int, tuple[Level, ...]]]:
@@ -118,6 +136,29 @@ def product(body: bytes) -> tuple[Product, dict[int, tuple[Level, ...]]]:
         all_variants={variant.id: variant.updated_at for variant in node.variants.nodes},
     )
     return seen, {variant.item.id: _levels(variant.item) for variant in node.variants.nodes}
+
+
+def answered(body: bytes, seen_at: datetime) -> Answered:
+    """What a mutation answered that left at `seen_at`. Metafields of which more pages follow are as good as unsaid.
+
+    Raises:
+        MalformedPayload: the node lacks one of the product's own fields.
+    """
+    node = validated(AnsweredNode, body)
+    whole = node.metafields is not None and not node.metafields.page_info.has_next_page
+    answer = Answer(
+        handle=node.handle,
+        title=node.title,
+        description_html=node.description_html,
+        status=STATUS[node.status],
+        product_type=node.product_type,
+        tags=tags(node.tags),
+        created_at=node.created_at,
+        updated_at=node.updated_at,
+        metafields=node.metafields.as_mapping() if node.metafields and whole else None,
+        seen_at=seen_at,
+    )
+    return Answered(node.id, answer)
 
 
 STATUS: dict[str, Literal["active", "draft", "archived", "unlisted"]] = {

@@ -10,9 +10,9 @@ from nats.aio.msg import Msg
 
 from shared.contracts import Change, UnknownContract, parse
 from shared.errors import Unavailable
+from shared.loops import Loop
 from syncer import metrics
 from syncer.announcer import Announcer, Said
-from syncer.loops import Loop
 from syncer.standing import bearer
 from syncer.store import Projected, Store
 

@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 from datetime import datetime
+from uuid import UUID
 
 from shared.contracts import (
     Change,
@@ -16,7 +17,7 @@ from shared.contracts import (
 )
 from syncer import changes
 from syncer.rules import Rules
-from syncer.source import Level, Sighting, SourceVersion
+from syncer.source import Answered, Level, Sighting, SourceVersion
 from syncer.webhook_payloads import MalformedPayload
 
 
@@ -69,30 +70,31 @@ class Notice:
     topic: str | None
 
 
-What = Sighting | LevelSeen | Deletion | Absence | ItemEdit | Unreadable | Notice
+What = Sighting | Answered | LevelSeen | Deletion | Absence | ItemEdit | Unreadable | Notice
 
 
 @dataclass(frozen=True)
 class Heard:
-    """`refused`: the change itself is to be buried, although something is done about it."""
+    """`refused`: the change itself is to be buried, although something is done about it. `job`: whose effect it is."""
 
     what: What
     origin: Origin
     refused: Exception | None = None
+    job: UUID | None = None
 
 
 def hear(change: Change, rules: Rules) -> Heard:
     """Read a change. One that can't be read asks for a read of Shopify instead; it never raises."""
     try:
-        return Heard(_read(change, rules), change.origin)
+        return Heard(_read(change, rules), change.origin, job=_job(change))
     except (MalformedPayload, UnknownContract) as error:
         return Heard(_instead(change), change.origin, error)
 
 
 def _read(change: Change, rules: Rules) -> What:
     match change:
-        case ProductChangedV1():
-            return changes.sighting(change, rules)
+        case ProductChangedV1(shape=shape):
+            return changes.answered(change, rules) if shape is Shape.ANSWER else changes.sighting(change, rules)
         case ProductDeletedV1(origin=Origin.WEBHOOK):
             return Deletion(change.product_id, changes.burial(change))
         case ProductDeletedV1():
@@ -106,10 +108,18 @@ def _read(change: Change, rules: Rules) -> What:
     raise UnknownContract(f"{change.TYPE} has no handler")
 
 
+def _job(change: Change) -> UUID | None:
+    """A cause that is no job of the writer's is nobody's business here."""
+    try:
+        return UUID(change.caused_by) if change.caused_by else None
+    except ValueError:
+        return None
+
+
 def _instead(change: Change) -> What:
     match change:
         case InventoryLevelChangedV1():
             return ItemEdit(change.inventory_item_id, change.triggered_at, "malformed")
-        case ProductChangedV1(shape=Shape.WEBHOOK):
+        case ProductChangedV1(shape=Shape.WEBHOOK | Shape.ANSWER):
             return Unreadable(change.product_id, change.triggered_at)
     return Unreadable(None, change.triggered_at)

@@ -22,7 +22,6 @@ REFETCHES = Counter(
 REFETCHES_PENDING = Gauge("understudy_refetches_pending", "Resources waiting to be read", ["lane"])
 BACKFILLED = Counter("understudy_backfilled_products_total", "Products read by backfills")
 SUBSCRIPTIONS = Gauge("understudy_webhook_subscriptions", "Webhook subscriptions by state", ["state"])
-LOOP_FAILURES = Counter("understudy_loop_failures_total", "Steps of a loop that failed, by loop", ["loop"])
 # Backfills, reconciles, doctor's visits, rebuilds: succeeded, failed, or put off until later.
 RUNS = Counter("understudy_runs_total", "Attempts to carry out a run, by how they ended", ["kind", "scope", "outcome"])
 # Fields that reconciling repaired: missed, truncated, tie when found; late when the webhook of something missed came

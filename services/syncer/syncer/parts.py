@@ -12,6 +12,7 @@ from shared import postgres
 from shared.bus import Bus
 from shared.consuming import Consuming
 from shared.errors import Permanent
+from shared.loops import Loop
 from shared.shopify import Share, ShopifyClient
 from shared.tags import Tags
 from shared.topology import SYNCER_CHANGES
@@ -22,9 +23,9 @@ from syncer.doctor.doctor import Doctor
 from syncer.doctor.registrar import Registrar
 from syncer.doctor.rounds import Rounds
 from syncer.doctor.subscriptions import wanted
+from syncer.effects import Cleaner
 from syncer.export import Export
 from syncer.handlers import Projector
-from syncer.loops import Loop
 from syncer.purger.agent import Purger
 from syncer.rebuild.due import Due
 from syncer.rebuild.herald import Herald
@@ -49,6 +50,7 @@ RUN_INTERVAL = 1.0  # seconds between looks for what operators ask for
 SCHEDULE_INTERVAL = 5.0  # seconds between looks at what is due
 SUBSCRIPTIONS_INTERVAL = 300.0  # seconds between looks for lost subscriptions
 REBUILD_INTERVAL = 60.0  # seconds between looks whether a rebuild is due, or left something
+CLEANER_INTERVAL = 600.0  # seconds between looks for effects that nobody asks about any more
 
 
 @dataclass(frozen=True)
@@ -108,6 +110,7 @@ def put_together(
             Loop("rebuild's leftovers", rebuild.tidy, REBUILD_INTERVAL),
             *((Loop("purger", Purger(settings, pool, bus).step, PURGER_INTERVAL),) if settings.cdn_provider else ()),
             Loop("herald", Herald(pool, announcer, bus).step, RUN_INTERVAL),
+            Loop("effects' cleaner", Cleaner(pool).step, CLEANER_INTERVAL),
         ),
     )
 

@@ -11,7 +11,7 @@ from decimal import Decimal
 from typing import Literal
 
 from syncer.rules import Rules
-from syncer.source import Image, Metafields, Product, Variant
+from syncer.source import Image, Metafields, Product, Variant, shown
 
 MAX_TEXT = 255  # characters of a field; Shopify takes more, but no index does, and no page shows it
 INTEGER = range(-(2**31), 2**31)  # what the columns hold
@@ -100,6 +100,7 @@ class Facts:
 
 def project(product: Product, facts: Facts, rules: Rules, complete: bool) -> Event:
     """The event that readers shall see."""
+    product = shown(product)
     fields = _Fields(product.metafields or {}, rules.event_metafields)
     tickets = tuple(_ticket(variant, facts, rules) for variant in product.variants)
     on_show = [ticket for ticket in tickets if ticket.visible]

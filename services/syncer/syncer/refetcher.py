@@ -22,9 +22,10 @@ from shared.contracts import Origin
 from shared.ending import end
 from shared.errors import Permanent, UnderstudyError
 from shared.postgres import queries, transaction
+from shared.shopify.products import ReadProduct
 from syncer import metrics, sightings
 from syncer.reconcile.freshness import settles_at
-from syncer.shop_reader import ReadProduct, ShopReader
+from syncer.shop_reader import ShopReader
 from syncer.store import SQL as STORE_SQL
 from syncer.versions import after
 

@@ -3,25 +3,8 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 
+from shared.metafields import event_defaults, ticket_defaults
 from syncer.source import Product
-
-EVENT_FIELDS = (
-    "subtitle",
-    "starts_at",
-    "ends_at",
-    "timezone",
-    "venue_name",
-    "venue_address",
-    "venue_city",
-    "venue_country",
-    "organizer",
-    "category",
-)
-TICKET_FIELDS = ("capacity", "type", "max_per_order", "visible")
-
-
-def _in_namespace(namespace: str, names: tuple[str, ...]) -> dict[str, str]:
-    return {name: f"{namespace}.{name}" for name in names}
 
 
 @dataclass(frozen=True)
@@ -30,8 +13,8 @@ class Rules:
 
     product_types: frozenset[str] = frozenset()
     tags: frozenset[str] = frozenset()
-    event_metafields: Mapping[str, str] = field(default_factory=lambda: _in_namespace("event", EVENT_FIELDS))
-    ticket_metafields: Mapping[str, str] = field(default_factory=lambda: _in_namespace("ticket", TICKET_FIELDS))
+    event_metafields: Mapping[str, str] = field(default_factory=event_defaults)
+    ticket_metafields: Mapping[str, str] = field(default_factory=ticket_defaults)
     few_left_share: float = 0.1  # of the capacity
     few_left_pieces: int = 10
 

@@ -6,26 +6,17 @@ from typing import Annotated
 from pydantic import BeforeValidator, Field, HttpUrl, field_validator
 from pydantic_settings import NoDecode
 
+from shared.metafield_settings import MetafieldSettings
 from shared.settings import NatsSettings, PostgresSettings, RedisSettings, ServiceSettings
 from shared.shopify import ShopifySettings
 from syncer.purger.settings import CdnSettings
-from syncer.rules import EVENT_FIELDS, TICKET_FIELDS, Rules
+from syncer.rules import Rules
 
 
 def _split(value: object) -> object:
     return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
 
 
-def _checked(mapping: dict[str, str], fields: tuple[str, ...]) -> dict[str, str]:
-    """A misspelt field would be ignored in silence, and a name without a namespace never be found."""
-    if unknown := mapping.keys() - set(fields):
-        raise ValueError(f"there is no field {', '.join(sorted(unknown))}; there are {', '.join(fields)}")
-    if odd := [name for name in mapping.values() if not METAFIELD.fullmatch(name)]:
-        raise ValueError(f"a metafield is named namespace.key, not {', '.join(odd)}")
-    return mapping
-
-
-METAFIELD = re.compile(r"[\w-]+\.[\w-]+")
 ORIGIN = re.compile(r"https://[\w.-]+(:\d+)?|http://[\w.\[\]:-]+:\d+")
 
 # Connections that are held while their holder needs another one: the succession's and the purger's, for life; one for a
@@ -36,7 +27,9 @@ LEAST_POOL = HELD + 1  # with fewer they could all wait for each other
 Words = Annotated[frozenset[str], NoDecode, BeforeValidator(_split)]
 
 
-class SyncerSettings(ServiceSettings, NatsSettings, PostgresSettings, RedisSettings, ShopifySettings, CdnSettings):
+class SyncerSettings(
+    ServiceSettings, NatsSettings, PostgresSettings, RedisSettings, ShopifySettings, MetafieldSettings, CdnSettings
+):
     # What is left over is for two batches of changes, the relay, the refetchers and whatever a run does.
     postgres_pool_size: int = Field(
         12, le=200, description=f"Connections of one process: at least {LEAST_POOL}; 12 unless another number is set."
@@ -49,8 +42,6 @@ class SyncerSettings(ServiceSettings, NatsSettings, PostgresSettings, RedisSetti
     )
     event_product_types: Words = Field(frozenset(), description="Product types that are events; none named: all.")
     event_tags: Words = Field(frozenset(), description="Product tags that make an event; none named: all are.")
-    event_metafields: dict[str, str] = Field({}, description='Event fields from elsewhere: {"subtitle": "custom.sub"}.')
-    ticket_metafields: dict[str, str] = Field({}, description='Ticket fields from elsewhere: {"capacity": "a.b"}.')
     few_left_share: float = Field(0.1, ge=0, le=1, description="few_left from this share of the capacity down,")
     few_left_pieces: int = Field(10, ge=0, description="or from this many pieces.")
     bulk_operations: int = Field(3, ge=1, le=5, description="Bulk operations at once, to read everything.")
@@ -80,16 +71,6 @@ class SyncerSettings(ServiceSettings, NatsSettings, PostgresSettings, RedisSetti
             raise ValueError(f"the syncer needs {LEAST_POOL} at least: {HELD} are held while each waits for one more")
         return size
 
-    @field_validator("event_metafields")
-    @classmethod
-    def _event_fields(cls, mapping: dict[str, str]) -> dict[str, str]:
-        return _checked(mapping, EVENT_FIELDS)
-
-    @field_validator("ticket_metafields")
-    @classmethod
-    def _ticket_fields(cls, mapping: dict[str, str]) -> dict[str, str]:
-        return _checked(mapping, TICKET_FIELDS)
-
     @field_validator("bulk_result_origins")
     @classmethod
     def _origins(cls, origins: frozenset[str]) -> frozenset[str]:
@@ -99,12 +80,12 @@ class SyncerSettings(ServiceSettings, NatsSettings, PostgresSettings, RedisSetti
         return origins
 
     def rules(self) -> Rules:
-        defaults = Rules()
+        metafields = self.metafields()
         return Rules(
             product_types=self.event_product_types,
             tags=self.event_tags,
-            event_metafields={**defaults.event_metafields, **self.event_metafields},
-            ticket_metafields={**defaults.ticket_metafields, **self.ticket_metafields},
+            event_metafields=metafields.event,
+            ticket_metafields=metafields.ticket,
             few_left_share=self.few_left_share,
             few_left_pieces=self.few_left_pieces,
         )

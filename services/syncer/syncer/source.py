@@ -2,6 +2,9 @@
 
 A field that is None was not said: a webhook leaves out the metafields of variants, whether stock is tracked, and
 perhaps variants. `merge` carries those over from what was known; `missing` says what has to be read.
+
+An answer of one of our mutations says still less: it is kept beside what was known, laid over it for readers (`shown`),
+until the rest has caught up with it. So nothing that only the rest says is ever taken for newer than it is.
 """
 
 from collections.abc import Mapping
@@ -19,6 +22,7 @@ Integer = Annotated[int, Field(ge=-(2**31), lt=2**31)]  # what the columns hold,
 Text = Annotated[str, AfterValidator(lambda text: text.replace("\x00", ""))]  # PostgreSQL stores no NUL
 Money = Annotated[Decimal, Field(ge=0, max_digits=18, decimal_places=3)]
 Metafields = Mapping[str, str]  # "event.subtitle" -> value
+Status = Literal["active", "draft", "archived", "unlisted"]
 
 
 class SourceVersion(NamedTuple):
@@ -67,12 +71,33 @@ class Variant(Frozen):
     early: bool = False  # read before the second of its `updated_at` was over: what came later in it is unseen
 
 
+class Answer(Frozen):
+    """What a mutation of ours answered of a product. `seen_at`: when it left; `metafields` None: not said."""
+
+    handle: Text
+    title: Text
+    description_html: Text
+    status: Status
+    product_type: Text
+    tags: tuple[Text, ...]
+    created_at: AwareDatetime | None
+    updated_at: AwareDatetime
+    metafields: Metafields | None
+    seen_at: AwareDatetime
+
+    @property
+    def version(self) -> SourceVersion:
+        return SourceVersion(self.updated_at, self.seen_at)
+
+
 class Product(Frozen):
+    """`answer`: newer than the rest, as far as it goes; its time is not that of the row's source version."""
+
     id: Id
     handle: Text
     title: Text
     description_html: Text
-    status: Literal["active", "draft", "archived", "unlisted"]
+    status: Status
     product_type: Text
     tags: tuple[Text, ...]
     images: tuple[Image, ...]
@@ -81,9 +106,18 @@ class Product(Frozen):
     metafields: Metafields | None
     variants: tuple[Variant, ...]
     all_variants: Mapping[int, AwareDatetime | None] | None  # every id with its `updated_at`; None: not said
+    answer: Answer | None = None
 
 
 Levels = Mapping[int, tuple[Level, ...]]  # by inventory item
+
+
+@dataclass(frozen=True)
+class Answered:
+    """A mutation of ours answered this of a product."""
+
+    product_id: int
+    answer: Answer
 
 
 @dataclass(frozen=True)
@@ -146,6 +180,38 @@ def _whole_at(known: Variant, seen: Variant) -> datetime | None:
     return seen.updated_at
 
 
+def lay(answer: Answer, product: Product) -> Product:
+    """The product with an answer beside it, which takes the place of an earlier one."""
+    before = product.answer
+    if answer.metafields is None and before is not None:  # what that one said is not unsaid
+        answer = answer.model_copy(update={"metafields": before.metafields})
+    return product.model_copy(update={"answer": answer})
+
+
+def shown(product: Product) -> Product:
+    """The product as it is with what was answered last."""
+    answer = product.answer
+    if answer is None:
+        return product
+    said = {name: getattr(answer, name) for name in Answer.model_fields if name not in ("metafields", "seen_at")}
+    metafields = product.metafields if answer.metafields is None else answer.metafields
+    return product.model_copy(update={**said, "metafields": metafields, "answer": None})
+
+
+def only(answered: Answered) -> Product:
+    """A product of which nothing was seen yet but an answer: all the rest has to be read."""
+    said = answered.answer
+    return Product(
+        id=answered.product_id,
+        **said.model_dump(exclude={"metafields", "seen_at"}),
+        metafields=None,
+        images=(),
+        variants=(),
+        all_variants=None,
+        answer=said,
+    )
+
+
 def missing(product: Product) -> str | None:
     """What of this product has to be read from Shopify, in a word for the log; None: nothing."""
     if product.metafields is None:
@@ -168,4 +234,4 @@ def same(known: Product, seen: Product) -> bool:
 def _content(product: Product) -> Product:
     unsaid = {"whole_at": None, "early": False, "inventory_quantity": None}
     variants = tuple(variant.model_copy(update=unsaid) for variant in product.variants)
-    return product.model_copy(update={"variants": variants, "all_variants": None})
+    return product.model_copy(update={"variants": variants, "all_variants": None, "answer": None})

@@ -15,14 +15,15 @@ import asyncpg
 from shared.contracts import Change
 from shared.errors import Occupied
 from shared.postgres import Connection, queries, transaction
-from syncer import drift, rows, standing, stock_levels
-from syncer.fold import EPOCH, Case, Dossier, Fold, Heed, Ledger, fold
+from syncer import drift, effects, rows, standing, stock_levels
+from syncer.fold import Case, Dossier, Fold, Heed, Ledger, fold
 from syncer.heard import Absence, Deletion, Heard, ItemEdit, LevelSeen, hear
 from syncer.revisions import revise
 from syncer.rows import Put, Row
 from syncer.rules import Rules
-from syncer.source import Sighting
+from syncer.source import Answered, Sighting
 from syncer.turns import Turns
+from syncer.versions import EPOCH
 
 SQL = queries("syncer")
 
@@ -136,6 +137,7 @@ class Store:
         written = await _write(connection, folded, stored, now)
         await _want(connection, folded)
         await _tell_drift(connection, folded)
+        await _tell_effects(connection, heard, heeds, written, stored)
         listed = any(each.listed for each in written.values())
         events_revision = await connection.fetchval(SQL.raise_events) if listed else None
         return [_projected(*each, written, events_revision) for each in zip(heard, heeds, strict=True)]
@@ -167,8 +169,8 @@ def _events(heard: Iterable[Heard], owners: Mapping[int, int]) -> set[int]:
         match each.what:
             case Sighting() as seen:
                 event_ids.add(seen.product.id)
-            case Deletion() | Absence() as gone:
-                event_ids.add(gone.product_id)
+            case Answered() | Deletion() | Absence() as about:
+                event_ids.add(about.product_id)
             case LevelSeen() as seen if seen.item_id in owners:
                 event_ids.add(owners[seen.item_id])
     return event_ids
@@ -239,9 +241,30 @@ async def _tell_drift(connection: Connection, folded: Fold) -> None:
         await drift.arrived_late(connection, arrivals)
 
 
+async def _tell_effects(
+    connection: Connection,
+    heard: Sequence[Heard],
+    heeds: Sequence[Heed],
+    written: Mapping[int, Written],
+    stored: Mapping[int, Row],
+) -> None:
+    """Where the effects of jobs stand now, whether or not they made a revision: something newer may stand there."""
+    found = []
+    for each, heed in zip(heard, heeds, strict=True):
+        if each.job is None:
+            continue
+        event, row = written.get(heed.event_id), stored.get(heed.event_id)
+        if event is not None:
+            found.append(effects.Effect(each.job, heed.event_id, event.revision, event.changed))
+        elif row is not None:
+            found.append(effects.Effect(each.job, heed.event_id, row.standing.edition.revision, made=False))
+    await effects.put(connection, found)
+
+
 def _projected(heard: Heard, heed: Heed, written: Mapping[int, Written], events_revision: int | None) -> Projected:
+    """A job's change is said with the revision of its batch, even where another change of the batch has made it."""
     event = written.get(heed.event_id)
-    if not heed.altered or event is None:
+    if event is None or not (heed.altered or heard.job):
         return Projected(heed.event_id, heed.outcome, refetch=heed.refetch, error=heard.refused)
     return Projected(
         heed.event_id,

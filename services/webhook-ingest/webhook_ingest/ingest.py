@@ -9,9 +9,9 @@ from starlette.requests import Request
 
 from shared.bus import PUBLISH_TIMEOUT, Bus, BusRefused, BusUnavailable
 from shared.contracts import Change
+from shared.intake import Intake
 from webhook_ingest import agreement, label, signature
 from webhook_ingest.envelope import wrap
-from webhook_ingest.intake import Intake
 from webhook_ingest.metrics import DURABLE_SECONDS, OTHER_VERSIONS, WEBHOOKS
 from webhook_ingest.refusals import NotStored, UnknownTopic, Unsigned
 from webhook_ingest.settings import IngestSettings

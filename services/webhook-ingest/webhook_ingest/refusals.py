@@ -20,57 +20,23 @@ somebody's data in silence for ever. A refusal is 9 small requests in 4 hours fo
 and the end of a subscription that nobody here listens to; no other subscription suffers. So it is 404.
 """
 
+from shared.refusals import Crowded, CutOff, Encoded, Malformed, NotJson, Refused, TooLarge, TooSlow
 
-class Refused(Exception):
-    """The webhook was not taken. `outcome` is its word in metrics and logs."""
-
-    status = 400
-    outcome = "refused"
-    body_unread = False  # some of the body may still be on its way
-
-    def __str__(self) -> str:
-        return super().__str__() or " ".join((self.__doc__ or "").split())
-
-
-class Encoded(Refused):
-    """The signature covers the bytes as sent: send them without Content-Encoding."""
-
-    status, outcome = 415, "encoded"
-    body_unread = True
-
-
-class NotJson(Refused):
-    """The content type must be application/json."""
-
-    status, outcome = 415, "not_json"
-    body_unread = True
-
-
-class TooLarge(Refused):
-    """The body is larger than webhooks are."""
-
-    status, outcome = 413, "too_large"
-    body_unread = True
-
-
-class TooSlow(Refused):
-    """The body did not come in within its deadline."""
-
-    status, outcome = 408, "too_slow"
-    body_unread = True
-
-
-class CutOff(Refused):
-    """The sender left before the body was complete."""
-
-    status, outcome = 400, "cut_off"
-
-
-class Crowded(Refused):
-    """Too many webhooks are coming in at once."""
-
-    status, outcome = 503, "crowded"
-    body_unread = True
+__all__ = [
+    "Crowded",
+    "CutOff",
+    "Disagrees",
+    "Encoded",
+    "Malformed",
+    "NotJson",
+    "NotStored",
+    "Refused",
+    "TooLarge",
+    "TooSlow",
+    "UnknownTopic",
+    "Unsigned",
+    "WrongShop",
+]
 
 
 class Unsigned(Refused):
@@ -87,12 +53,6 @@ class UnknownTopic(Refused):
     """No webhooks of this topic are taken here: delete the subscription."""
 
     status, outcome = 404, "unknown_topic"
-
-
-class Malformed(Refused):
-    """The webhook can't be read."""
-
-    status, outcome = 400, "malformed"
 
 
 class Disagrees(Refused):

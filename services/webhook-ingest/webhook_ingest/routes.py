@@ -5,10 +5,10 @@ from typing import Any
 import structlog
 from fastapi import APIRouter, FastAPI, Request, Response
 
+from shared.lingering import Lingering
 from shared.problems import Problem, responses
 from webhook_ingest import label
 from webhook_ingest.ingest import Ingest
-from webhook_ingest.lingering import Lingering
 from webhook_ingest.metrics import BAD_SIGNATURES, WEBHOOKS
 from webhook_ingest.refusals import Refused, Unsigned
 from webhook_ingest.topics import TOPICS

@@ -5,7 +5,7 @@ from collections.abc import Callable
 from contextlib import AbstractAsyncContextManager
 from typing import Protocol
 
-from shared.shopify.bucket import Bucket
+from shared.shopify.bucket import Bucket, Level
 from shared.shopify.costs import CostBook
 from shared.shopify.ledger import FIRST_MAXIMUM, FIRST_RATE
 from shared.shopify.line import MAX_WAITING, SLOTS, Line
@@ -24,6 +24,9 @@ class Budget(Protocol):
         self, cost: float, *, deadline: float, share: Share = Share.COMMANDS
     ) -> AbstractAsyncContextManager[Reservation]:
         """Wait, at most `deadline` seconds, for `cost` points. Raises `Throttled` when they can't be had by then."""
+
+    async def level(self) -> Level:
+        """How the points of all stand, as far as that is known here; at most half a second old. Raises nothing."""
 
 
 class LocalBudget(Line):

@@ -1,7 +1,7 @@
 """Ask Shopify: one document, within the budget, within a deadline, and a typed answer or a typed error."""
 
 import copy
-from collections.abc import Mapping
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Self
 
@@ -12,12 +12,14 @@ from pydantic import SecretStr
 
 from shared.errors import UnderstudyError
 from shared.shopify import envelope, metrics
+from shared.shopify.bucket import Level
 from shared.shopify.budget import Budget, Reservation
 from shared.shopify.clock import Clock
 from shared.shopify.documents import Document, load
 from shared.shopify.envelope import Answer, Reading
 from shared.shopify.errors import (
     AnswerTooLarge,
+    NeverLeft,
     ShopifyFaulted,
     ShopifyRefused,
     ShopifyUnavailable,
@@ -36,6 +38,7 @@ MAX_OTHER_VERSIONS = 20  # names of versions that are remembered, and so logged 
 _OUTCOMES: dict[type[BaseException], str] = {
     Throttled: "throttled",
     ShopifyUnavailable: "unavailable",
+    NeverLeft: "never_left",
     ShopifyFaulted: "faulted",
     ShopifyRefused: "refused",
     AnswerTooLarge: "too_large",
@@ -45,6 +48,9 @@ log = structlog.get_logger(__name__)
 tracer = trace.get_tracer(__name__)
 
 
+Before = Callable[[], Awaitable[float]]
+
+
 @dataclass(frozen=True, slots=True)
 class _Call:
     """`ends_at` on the monotonic clock."""
@@ -52,6 +58,7 @@ class _Call:
     document: Document
     variables: Mapping[str, Any]
     ends_at: float
+    before: Before | None = None
 
 
 class ShopifyClient:
@@ -87,16 +94,23 @@ class ShopifyClient:
         *,
         safe_to_repeat: bool = False,
         deadline: float | None = None,
+        before: Before | None = None,
     ) -> Answer:
         """Send the document `name`, and give its answer, which is whole: partial data with errors raises.
 
         A query is repeated while Shopify throttles or fails, within `deadline` seconds (default: the setting) and
         the number of attempts that the settings allow. A mutation is sent once, unless it is `safe_to_repeat`.
         Raises the errors of `shared.shopify.errors`; `may_have_happened` on them speaks of the last attempt.
+
+        `before` is awaited before each request (a 401 that another token may mend is followed by a second one), when
+        the points are there and nothing is left to wait for. It gives the seconds that the request may take, all in
+        all, from when `before` was called: once they are over, it does not leave any more (NeverLeft, a
+        ShopifyUnavailable), though the process was stopped meanwhile. What it raises is raised here; then
+        nothing was sent, and the points are given back.
         """
         document = load(name)
         seconds = self._settings.shopify_deadline if deadline is None else deadline
-        call = _Call(document, variables or {}, self._clock.monotonic() + seconds)
+        call = _Call(document, variables or {}, self._clock.monotonic() + seconds, before)
         attempts = self._settings.shopify_max_attempts if document.kind == "query" or safe_to_repeat else 1
         for attempt in range(1, attempts):
             try:
@@ -107,6 +121,10 @@ class ShopifyClient:
                     raise
                 await self._clock.sleep(pause)
         return await self._attempt(call)
+
+    async def level(self) -> Level:
+        """How many points there are, for whoever tells how long it will take; at most half a second old."""
+        return await self._budget.level()
 
     async def ask_for_points(self, reservation: Reservation) -> None:
         """The cheapest request, with points that the caller has reserved: its answer says how many are left."""
@@ -149,8 +167,9 @@ class ShopifyClient:
         return answer
 
     async def _request(self, call: _Call, token: SecretStr, reservation: Reservation) -> Answer:
+        leave_by = await self._may_leave_by(call, reservation)
         read_began_at = self._clock.now()
-        received = await self._post(call, token, reservation)
+        received = await self._post(call, token, reservation, leave_by)
         arrived_at = self._clock.now()
         reading = self._read(call.document, received.body, reservation)
         if reading.error is not None:
@@ -163,14 +182,25 @@ class ShopifyClient:
             raise UserErrors(errors, answer)
         return answer
 
-    async def _post(self, call: _Call, token: SecretStr, reservation: Reservation) -> Received:
+    async def _may_leave_by(self, call: _Call, reservation: Reservation) -> float:
+        """On the monotonic clock. Counted from before the question: its answer may be read long after it was given."""
+        if call.before is None:
+            return float("inf")
+        asked_at = self._clock.monotonic()
+        reservation.settle(0.0)
+        seconds = await call.before()
+        reservation.unsettle()
+        return asked_at + seconds
+
+    async def _post(self, call: _Call, token: SecretStr, reservation: Reservation, leave_by: float) -> Received:
         """The answer with HTTP 200; any other status is raised as the error it is."""
         document = {
             "query": call.document.text,
             "operationName": call.document.operation,
             "variables": dict(call.variables),
         }
-        within = min(self._settings.shopify_request_timeout, self._left(call))
+        over = leave_by - self._clock.monotonic()
+        within = max(0.0, min(self._settings.shopify_request_timeout, self._left(call), over))
         try:
             received = await post(
                 self._http,
@@ -179,6 +209,8 @@ class ShopifyClient:
                 token=token,
                 within=within,
                 max_bytes=self._settings.shopify_max_answer_bytes,
+                leave_by=leave_by,
+                clock=self._clock,
             )
         except ShopifyUnavailable as error:
             if not error.may_have_happened:
@@ -190,6 +222,7 @@ class ShopifyClient:
         if received.status < SERVER_ERROR:
             reservation.settle(0.0)
         if received.status in envelope.SLOW_DOWN:
+            reservation.refused = True
             metrics.THROTTLED.labels(self._share).inc()
         raise envelope.refusal(received.status, received.headers.get("Retry-After"), received.body)
 
@@ -197,6 +230,7 @@ class ShopifyClient:
         """Parse, and settle with what the answer says about points."""
         reading = envelope.read(body)
         if isinstance(reading.error, Throttled):
+            reservation.refused = True
             metrics.THROTTLED.labels(self._share).inc()
         if reading.cost is not None:
             reservation.learnt = self._budget.costs.learn(document, reading.cost.requested)

@@ -5,6 +5,7 @@
     ├── ShopifyFaulted        Shopify's own error inside a 200, or an answer that can't be read
     └── Unavailable
         └── ShopifyUnavailable    no answer: connection, time-out, 5xx
+            └── NeverLeft             its time was over here, before it left
     Permanent
     ├── ShopifyRefused        401, 402, 403, 404, 423, a document or an argument that it does not accept
     ├── AnswerTooLarge        more bytes than this client reads
@@ -44,6 +45,13 @@ class ShopifyUnavailable(Unavailable):
     def __init__(self, message: str = "", *, may_have_happened: bool) -> None:
         super().__init__(message)
         self.may_have_happened = may_have_happened
+
+
+class NeverLeft(ShopifyUnavailable):
+    """The request's time was over before it left: this says nothing about Shopify."""
+
+    def __init__(self, message: str = "") -> None:
+        super().__init__(message, may_have_happened=False)
 
 
 class ShopifyRefused(Permanent):

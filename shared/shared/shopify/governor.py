@@ -10,7 +10,7 @@ import structlog
 
 from shared.errors import UnderstudyError
 from shared.shopify import metrics
-from shared.shopify.bucket import Bucket
+from shared.shopify.bucket import Bucket, Level
 from shared.shopify.costs import CostBook
 from shared.shopify.documents import load
 from shared.shopify.ledger import FIRST_MAXIMUM, FIRST_RATE, START, Entry, Ledger
@@ -21,6 +21,7 @@ from shared.tags import RedisUnavailable
 
 RETURN_INTERVAL = 1.0  # seconds between looks whether Redis is back
 WORTH_ASKING = 0.5  # seconds of waiting, above which Shopify is asked how many points it has
+LEVEL_AGE = 0.5  # seconds; what is told of the level may be so old
 QUESTION_INTERVAL = 5.0  # seconds between two such questions of one process
 QUESTION = "shop"  # the cheapest document; its answer, as every one, says how many points are there
 QUESTION_RANK = -1  # before everyone: all wait for what it brings
@@ -45,7 +46,8 @@ class SharedTill:
         self._part = part
         self._monotonic = monotonic
         self._local: LocalTill | None = None
-        self._limits = (FIRST_MAXIMUM, FIRST_RATE)
+        self._known: Entry | None = None
+        self._seen_at = float("-inf")
         self._born: str | None = None
         self._under_way: dict[str, float] = {}
         self._paid_here: set[str] = set()  # of those, by the local till of this outage
@@ -73,7 +75,11 @@ class SharedTill:
         if self._local is None:
             try:
                 entry = await self._ledger.give_back(
-                    granted.id, reservation.used, reservation.status, reservation.learnt
+                    granted.id,
+                    reservation.used,
+                    reservation.status,
+                    reservation.learnt,
+                    refused=reservation.refused,
                 )
             except RedisUnavailable as error:
                 self._fall_back(error)
@@ -90,6 +96,15 @@ class SharedTill:
         if self._local is None:
             with suppress(RedisUnavailable):  # its place expires; whoever asks next finds out that Redis is away
                 await self._ledger.leave(ask)
+
+    async def level(self) -> Level:
+        if self._local is not None:
+            return await self._local.level()
+        if self._known is None or self._monotonic() - self._seen_at >= LEVEL_AGE:
+            self._seen_at = self._monotonic()  # before it is asked for: others need not ask as well
+            with suppress(RedisUnavailable):  # whoever takes points finds out that it is away; this is no reason
+                self._known = await self._ledger.look()
+        return self._part_of_it().level(self._monotonic()) if self._known is None else self._known.level
 
     async def start(self) -> None:
         """Take over what others have learnt. Redis may be away."""
@@ -124,8 +139,8 @@ class SharedTill:
         return await self._local.take(ask)
 
     async def _heard(self, entry: Entry) -> None:
-        self._limits = (entry.maximum, entry.rate)
-        metrics.level(entry.available, entry.maximum, entry.rate)
+        self._known = entry
+        metrics.level(entry.level, entry.allowed)
         if entry.born == self._born:
             return
         log.warning("governor.ledger_was_lost", under_way=len(self._under_way))
@@ -140,20 +155,27 @@ class SharedTill:
             said = dict(self._under_way)
             entry, costs = await self._ledger.join(said, away=away)
             self._costs.believe(costs)
-            self._born, self._limits = entry.born, (entry.maximum, entry.rate)
+            self._born, self._known = entry.born, entry
             if said.keys() == self._under_way.keys():
                 return
 
     def _fall_back(self, error: RedisUnavailable) -> None:
         if self._local is not None:
             return
-        maximum, rate = self._limits
-        bucket = Bucket(maximum * self._part, rate * self._part, START * self._part, self._monotonic())
+        bucket = self._part_of_it()
         self._paid_here.clear()
         self._local = LocalTill(bucket, part=self._part, monotonic=self._monotonic)
         self._returning = asyncio.create_task(self._return(), name="governor-return")
         metrics.mode("local")
         log.warning("governor.redis_away", reason=str(error), maximum=bucket.maximum, rate=bucket.rate)
+
+    def _part_of_it(self) -> Bucket:
+        """What this process may spend alone, as far as it knows the limits; hardly anything at first."""
+        maximum, rate, allowed = FIRST_MAXIMUM, FIRST_RATE, 1.0
+        if self._known is not None:
+            maximum, rate, allowed = self._known.maximum, self._known.rate, self._known.allowed
+        now = self._monotonic()
+        return Bucket(maximum * self._part, rate * self._part, START * self._part, now, allowed=allowed)
 
     async def _return(self) -> None:
         began = self._monotonic()

@@ -13,18 +13,15 @@ from typing import Any
 import structlog
 
 from shared.shopify import metrics
+from shared.shopify.bucket import Level
 from shared.shopify.costs import CostBook
 from shared.shopify.errors import Throttled
-from shared.shopify.shares import Share
+from shared.shopify.shares import LONGEST_WAIT, SHORTEST_WAIT, Share, places, urgency
 from shared.shopify.till import Ask, Granted, Later, Never, Reservation, Till
 
 MAX_WAITING = 10_000  # callers in line; one more is turned away
 RETRY_WHEN_CROWDED = 5.0  # seconds
-# Seconds for each point of a request that a share waits, within these bounds, while those above it take all points;
-# then that request goes before them: some ten points a second for each share. So a backfill, which needs hardly any,
-# ends though every sale asks for a refetch.
-PATIENCE, SHORTEST_WAIT, LONGEST_WAIT = 0.1, 0.2, 4.0
-SLOTS = 20  # requests under way from one process
+SLOTS = 64  # requests under way from one process; see SHOPIFY_MAX_IN_FLIGHT
 
 log = structlog.get_logger(__name__)
 
@@ -42,8 +39,8 @@ class _Waiter:
 class Line:
     """One line of one process, in front of a till; one event loop.
 
-    `slots` bounds the requests under way. A share leaves one slot free for each share above it, so that a command
-    never waits behind Shopify's 2-3 s for a backfill.
+    `slots` bounds the requests under way. Half of them are for commands alone, so that these never wait behind
+    Shopify's 2-3 s for a backfill.
     """
 
     def __init__(
@@ -74,6 +71,10 @@ class Line:
             yield reservation
         finally:
             await self._give_back(granted, reservation)
+
+    async def level(self) -> Level:
+        """How the points stand, for whoever tells how long it will take. Raises nothing."""
+        return await self._till.level()
 
     async def _granted(self, cost: float, deadline: float, share: Share) -> Granted:
         if sum(map(len, self._shares.values())) >= self._max_waiting:
@@ -128,16 +129,17 @@ class Line:
         """The highest share's, unless another has waited for it too long."""
         heads = [line[0] for line in self._shares.values() if line]
         for waiter in heads:
-            patience = min(max(SHORTEST_WAIT, waiter.ask.cost * PATIENCE), LONGEST_WAIT)
-            if time.monotonic() - max(waiter.since, self._served[waiter.ask.share]) > patience:
-                waiter.ask.hasten()
+            waited = time.monotonic() - max(waiter.since, self._served[waiter.ask.share])
+            rank = urgency(waiter.ask.share, waiter.ask.cost, waited)
+            if rank is not None:
+                waiter.ask.hasten(rank)
         return min(heads, key=lambda waiter: (waiter.ask.rank, waiter.since), default=None)
 
     async def _serve(self) -> None:
         """Ask for the front until nobody is left; one ask at a time."""
         while (waiter := self._front()) is not None:
             self._news.clear()
-            if self._under_way >= max(1, self._slots - waiter.ask.rank):
+            if self._under_way >= places(self._slots, waiter.ask.rank):
                 await self._news.wait()
                 continue
             self._asking = waiter

@@ -2,7 +2,9 @@
 
 from prometheus_client import Counter, Gauge, Histogram
 
-# outcome: ok, throttled, unavailable, faulted, refused, user_errors, too_large, cancelled
+from shared.shopify.bucket import Level
+
+# outcome: ok, throttled, unavailable, never_left, faulted, refused, user_errors, too_large, cancelled
 REQUESTS = Counter("understudy_shopify_requests", "Requests to Shopify's Admin API.", ["document", "outcome"])
 # Shopify answers in 2-3 s at worst; its own limit is around 30 s.
 SECONDS = Histogram(
@@ -33,10 +35,16 @@ OTHER_VERSION = Counter(
 TOKEN_RENEWALS = Counter("understudy_shopify_token_renewals", "Access tokens that were asked for.", ["outcome"])
 
 
-def level(available: float, maximum: float, rate: float) -> None:
-    BUDGET_AVAILABLE.set(available)
-    BUDGET_MAXIMUM.set(maximum)
-    BUDGET_RATE.set(rate)
+# Below 1: Shopify refused though the points should have been there. Others use the app, or a limit was cut in silence.
+BUDGET_ALLOWED = Gauge("understudy_shopify_budget_allowed_ratio", "Part of the announced limits that is used.")
+
+
+def level(now: Level, allowed: float) -> None:
+    """As far as it is allowed now."""
+    BUDGET_AVAILABLE.set(now.available)
+    BUDGET_MAXIMUM.set(now.maximum)
+    BUDGET_RATE.set(now.rate)
+    BUDGET_ALLOWED.set(allowed)
 
 
 def mode(entered: str) -> None:

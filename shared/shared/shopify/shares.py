@@ -13,8 +13,16 @@ Parts, of the bucket and of what the request leaves of it: a bucket that is full
 
 from dataclasses import dataclass
 from enum import StrEnum
+from math import ceil
 
 HEAD_ROOM = 50.0  # points that nobody takes: others may share the app, and a Redis that forgot begins below them
+
+# Seconds for each point of a request that a share waits, within bounds, while those above it but commands take all
+# points: so a backfill, which needs hardly any, ends though every sale asks for a refetch.
+PATIENCE, SHORTEST_WAIT, LONGEST_WAIT = 0.1, 0.2, 4.0
+# The same while commands take all; ends well within SHOPIFY_DEADLINE.
+LONG_PATIENCE, LONG_SHORTEST, LONG_LONGEST = 0.5, 1.0, 60.0
+BEHIND_COMMANDS = 0.5  # a rank
 
 
 class Share(StrEnum):
@@ -55,3 +63,26 @@ _LEFT = {
     Share.RECONCILE: Left(0.10, 0.65),
     Share.BACKFILL: Left(0.15, 0.75),
 }
+
+
+def urgency(share: Share, cost: float, waited: float) -> float | None:
+    """The rank that a request has earned by waiting so many seconds since its share was served last; None: its own.
+
+    First it goes before the other shares, each of which so gets some ten points a second, and later before commands as
+    well: two points a second, so that nothing waits for ever and commands hardly notice.
+    """
+    if share is Share.COMMANDS:
+        return None
+    if waited > min(max(LONG_SHORTEST, cost * LONG_PATIENCE), LONG_LONGEST):
+        return Share.COMMANDS.rank
+    if waited > min(max(SHORTEST_WAIT, cost * PATIENCE), LONGEST_WAIT):
+        return BEHIND_COMMANDS
+    return None
+
+
+def places(slots: int, rank: float) -> int:
+    """How many requests may be under way when one more of that rank leaves. Half of the slots are for commands alone:
+    they ask for 10 points or so and need most of all places to use what flows in; a page of products asks for 200.
+    Of the other half, each share leaves one for each share above it.
+    """
+    return slots if rank <= Share.COMMANDS.rank else max(1, slots // 2 - max(0, ceil(rank) - 1))

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import Protocol
 
 from shared.shopify import metrics
-from shared.shopify.bucket import Bucket, Claim, ThrottleStatus
+from shared.shopify.bucket import Bucket, Claim, Level, ThrottleStatus
 from shared.shopify.shares import HEAD_ROOM, Left, Share
 
 
@@ -17,12 +17,17 @@ class Reservation:
     cost: float
     actual: float | None = None
     status: ThrottleStatus | None = None
+    refused: bool = False  # Shopify said that it had no points for it
     learnt: tuple[str, float] | None = None  # a document's name in the CostBook, and what Shopify asks for it
 
     def settle(self, actual: float, status: ThrottleStatus | None = None) -> None:
         """The request used `actual` points (0: it never was admitted). Takes effect when the block is left."""
         self.actual = actual
         self.status = status
+
+    def unsettle(self) -> None:
+        """From now on its outcome is unknown."""
+        self.actual = self.status = None
 
     @property
     def used(self) -> float:
@@ -32,13 +37,13 @@ class Reservation:
 @dataclass(slots=True)
 class Ask:
     """For the same points again and again, until they are granted. `id` is unique over all processes; `order` is its
-    place among all that ask, once that is known; `overdue`: it has waited for the shares above it for long enough.
+    place among all that ask, once that is known; `overdue`: it has waited long enough for all but commands.
     """
 
     id: str
     cost: float
     share: Share
-    rank: int
+    rank: float
     order: float | None = None
     overdue: bool = False
 
@@ -47,9 +52,9 @@ class Ask:
         """What it leaves for those above it."""
         return Share.COMMANDS.left if self.overdue else self.share.left
 
-    def hasten(self) -> None:
-        """From now on it asks as a command does."""
-        self.overdue, self.rank = True, Share.COMMANDS.rank
+    def hasten(self, rank: float) -> None:
+        """From now on it leaves nothing to others, as a command does, and goes before all of a greater rank."""
+        self.overdue, self.rank = True, min(self.rank, rank)
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,6 +92,9 @@ class Till(Protocol):
     async def leave(self, ask: Ask) -> None:
         """It will not be asked again."""
 
+    async def level(self) -> Level:
+        """How things stand, at most LEVEL_AGE old. Takes nothing, raises nothing."""
+
 
 class LocalTill:
     """The points of this process alone: all of Shopify's bucket, or a `part` of it.
@@ -117,7 +125,7 @@ class LocalTill:
         bucket = self._wide_enough(ask.cost)
         if ask.cost > bucket.maximum:
             return Never(bucket.maximum)
-        left = max(self._head_room * self._part, ask.left.points(ask.cost, bucket.maximum, bucket.held))
+        left = max(self._head_room * self._part, ask.left.points(ask.cost, bucket.fill, bucket.held))
         seconds = bucket.wait_for(ask.cost, bucket.at, left)
         if seconds > 0:
             self._bucket = bucket
@@ -126,21 +134,34 @@ class LocalTill:
         return Granted(ask.id, ask.cost, claim)
 
     async def give_back(self, granted: Granted, reservation: Reservation) -> None:
-        now = self._monotonic()
-        if granted.claim is not None:
-            self._bucket = self._bucket.give_back(granted.claim, reservation.used, now)
-        if reservation.status is None:
-            return
-        if granted.claim is not None and self._part == 1:
-            self._bucket = self._bucket.follow(reservation.status, granted.claim, now)
+        if granted.claim is None:
+            if reservation.status is not None:
+                self.heed(reservation.status)
+        elif reservation.refused:
+            status = reservation.status and self._of_part(reservation.status)
+            self._bucket = self._bucket.refused(granted.claim, status, self._monotonic())
         else:
+            self._settle(granted.claim, reservation)
+        metrics.level(self.bucket.level(self._bucket.at), self._bucket.allowed)
+
+    def _settle(self, claim: Claim, reservation: Reservation) -> None:
+        now = self._monotonic()
+        self._bucket = self._bucket.give_back(claim, reservation.used, now)
+        if reservation.status is not None and self._part == 1:
+            self._bucket = self._bucket.follow(reservation.status, claim, now)
+        elif reservation.status is not None:
             self.heed(reservation.status)
-        metrics.level(self._bucket.available, self._bucket.maximum, self._bucket.rate)
 
     def heed(self, status: ThrottleStatus) -> None:
         """An answer to a request that was not paid from here."""
-        part = replace(status, maximum=status.maximum * self._part, rate=status.rate * self._part)
-        self._bucket = self._bucket.heed(part, self._monotonic())
+        self._bucket = self._bucket.heed(self._of_part(status), self._monotonic())
+
+    def _of_part(self, status: ThrottleStatus) -> ThrottleStatus:
+        """The level is everybody's: it is not divided."""
+        return replace(status, maximum=status.maximum * self._part, rate=status.rate * self._part)
+
+    async def level(self) -> Level:
+        return self._bucket.level(self._monotonic())
 
     async def leave(self, ask: Ask) -> None:
         """Nothing is kept of those who wait."""

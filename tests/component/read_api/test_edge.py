@@ -16,11 +16,11 @@ from waiting import eventually
 from sandbox.processes import Process
 from shared.bus import Bus, make_broker, running, stream_problem
 from shared.contracts import EventProjectedV1
+from shared.loops import Loop
 from shared.postgres import close, connect
 from shared.settings import NatsSettings, PostgresSettings
 from shared.topology import PROJECTIONS
 from syncer import metrics
-from syncer.loops import Loop
 from syncer.purger.agent import Purger
 from syncer.purger.settings import CdnSettings
 

@@ -88,6 +88,22 @@ async def test_the_journal_tells_everything_in_order(sim):
     assert (await sim.control("GET", f"/journal?after={entries[1]['sequence']}"))["entries"] == entries[2:]
 
 
+async def test_the_journal_is_filtered_and_says_what_it_has_forgotten(sim):
+    product = await sim.product()
+    text = """mutation ($id: ID!, $t: String!) { productUpdate(product: {id: $id, title: $t}) { product { id } } }"""
+    await sim.data(text, {"id": f"gid://shopify/Product/{product['id']}", "t": "Rock"})
+    await sim.data('mutation { productCreate(product: {title: "x"}) { product { id } } }')
+    journal = await sim.control("GET", "/journal?origin=admin")
+    assert [entry["action"] for entry in journal["entries"]] == ["productUpdate", "productCreate"]
+    assert [entry["request"] for entry in journal["entries"]] == [1, 2]
+    assert all(entry["admitted_at"] <= entry["at"] for entry in journal["entries"])
+    assert (journal["forgotten"], journal["last"]) == (0, 3)
+    (control,) = (await sim.control("GET", "/journal?origin=control"))["entries"]
+    assert (control["request"], control["admitted_at"]) == (None, None)
+    (created,) = (await sim.control("GET", "/journal?action=productCreate"))["entries"]
+    assert created == journal["entries"][1]
+
+
 async def test_traffic_edits_and_sells_until_it_is_stopped(start_sim):
     sim = await start_sim(events=5)
     await sim.control("POST", "/traffic", {"edits_per_second": 200, "sales_per_second": 200})

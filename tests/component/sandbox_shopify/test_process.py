@@ -46,14 +46,21 @@ async def test_it_starts_from_the_command_line_and_ends_on_sigterm():
     assert state["bucket"]["maximumAvailable"] == 4000
 
 
-async def test_it_ends_at_once_though_an_answer_is_still_due():
+async def test_it_ends_at_once_though_an_answer_and_a_late_effect_are_still_due():
     async with started("--latency", "60") as http:
         headers = {"X-Shopify-Access-Token": "t"}
         url = "/admin/api/2026-10/graphql.json"
+        await http.patch("/control/knobs", json={"latency_min": 0, "latency_max": 0})
+        late = {"effect": "late", "effect_after": 600, "answer": "error"}
+        assert (await http.post("/control/faults", json=late)).status_code == 201
+        text = 'mutation { productCreate(product: {title: "x"}) { product { id } } }'
+        assert (await http.post(url, json={"query": text}, headers=headers)).status_code == 502
+        assert (await http.get("/control/state")).json()["late_effects_due"] == 1
+        await http.patch("/control/knobs", json={"latency_min": 60, "latency_max": 60})
         asked = asyncio.create_task(http.post(url, json={"query": "{ shop { id } }"}, headers=headers, timeout=30))
 
         async def waiting():
-            return (await http.get("/control/state")).json()["requests"].get("requests") == 1
+            return (await http.get("/control/state")).json()["requests"].get("requests") == 2
 
         await eventually(waiting)
     await asyncio.gather(asked, return_exceptions=True)

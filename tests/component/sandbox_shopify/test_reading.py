@@ -119,19 +119,23 @@ async def test_every_document_of_the_client_runs(start_sim):
     documents = pytest.importorskip("shared.shopify.documents")
     sim = await start_sim(events=3, knobs={"bucket_size": 100_000})
     truth = (await sim.control("GET", "/products"))["products"][0]
-    ids = {"inventory": f"gid://shopify/InventoryItem/{truth['variants'][0]['inventory_item_id']}"}
-    ids |= {"variant": f"gid://shopify/ProductVariant/{truth['variants'][0]['id']}"}
-    ids |= {"bulk": "gid://shopify/BulkOperation/1"}
+    ids = {"inventoryItem": f"gid://shopify/InventoryItem/{truth['variants'][0]['inventory_item_id']}"}
+    ids |= {"productVariant": f"gid://shopify/ProductVariant/{truth['variants'][0]['id']}"}
+    ids |= {"bulkOperation": "gid://shopify/BulkOperation/1"}
     product = f"gid://shopify/Product/{truth['id']}"
     given = {
         "location": f"gid://shopify/Location/{truth['variants'][0]['levels'][0]['location_id']}",
         "ownerType": "PRODUCT",
+        "handle": truth["handle"],
+        "namespace": "ticket",
+        "key": "capacity",
     }
     given |= {"query": "subject_type:PRODUCT AND action:destroy"}
     for name in documents.names():
         document = documents.load(name)
         if document.kind == "mutation":
             continue
-        answer = await sim.gql(document.text, {**given, "id": ids.get(name.split("_")[0], product)})
+        asked_by_id = document.text.partition("(id:")[0].split()[-1]
+        answer = await sim.gql(document.text, {**given, "id": ids.get(asked_by_id, product)})
         assert "errors" not in answer, (name, answer["errors"])
         assert answer["extensions"]["cost"]["requestedQueryCost"] == document.cost

@@ -2,6 +2,8 @@
 
 import asyncio
 
+from waiting import eventually
+
 PAGE = "products(first: 100) { nodes { id variants(first: 100) { nodes { id selectedOptions { name } } } } }"
 ONE = 2 + 9 * (1 + 2 + 9 * 2)  # 191
 HEAVY = f"{{ a: {PAGE} b: {PAGE} c: {PAGE} d: {PAGE} }}"  # 764
@@ -81,6 +83,39 @@ async def test_a_limit_cut_is_seen_at_once(sim):
     await sim.knobs(bucket_size=500, restore_rate=25)
     status = (await sim.gql("{ shop { id } }"))["extensions"]["cost"]["throttleStatus"]
     assert (status["maximumAvailable"], status["restoreRate"]) == (500, 25)
+
+
+async def test_a_cut_keeps_what_was_spent_and_what_is_under_way_is_refunded_below_it(start_sim):
+    sim = await start_sim(knobs={"restore_rate": 0.001, "latency_min": 0.3, "latency_max": 0.3})
+    slow = asyncio.create_task(sim.gql(HEAVY))
+
+    async def admitted():
+        return (await sim.control("GET", "/state"))["requests"].get("admitted")
+
+    await eventually(admitted)
+    await sim.knobs(bucket_size=1000)
+    cut = (await sim.control("GET", "/state"))["bucket"]
+    assert (cut["maximumAvailable"], cut["currentlyAvailable"]) == (1000, 1000 - 4 * ONE)
+    cost = (await slow)["extensions"]["cost"]
+    assert cost["throttleStatus"]["currentlyAvailable"] == 1000 - cost["actualQueryCost"]
+
+
+async def test_a_cut_that_nobody_announced_throttles_who_trusts_the_status(start_sim):
+    sim = await start_sim(knobs={"hidden_bucket_size": 800, "hidden_restore_rate": 0.001})
+    page = f"{{ {PAGE} }}"
+    await sim.product(variants=[{"title": str(number), "price": "1", "quantity": 1} for number in range(60)])
+    first = (await sim.gql(page))["extensions"]["cost"]
+    answers = [await sim.gql(page) for _ in range(40)]
+    throttled = [answer for answer in answers if "errors" in answer]
+    assert len(throttled) == len(answers) - (800 - first["actualQueryCost"] - ONE) // first["actualQueryCost"] - 1
+    for answer in throttled:
+        assert answer["errors"][0]["extensions"]["code"] == "THROTTLED"
+        assert answer["extensions"]["cost"]["throttleStatus"]["currentlyAvailable"] > ONE
+    state = await sim.control("GET", "/state")
+    assert state["hidden_bucket"]["currentlyAvailable"] < ONE
+    assert state["points_spent"] == first["actualQueryCost"] * (1 + len(answers) - len(throttled))
+    await sim.knobs(hidden_bucket_size=None, hidden_restore_rate=None)
+    assert "data" in await sim.gql(page)
 
 
 async def test_the_debug_header_lists_the_fields(sim):

@@ -234,6 +234,44 @@ async def test_product_set_replaces_lists_and_deletes_what_is_left_out(sim):
     assert (await sim.data(SET, both))["productSet"]["userErrors"][0]["code"] == "ID_NOT_ALLOWED"
 
 
+async def test_a_product_set_keeps_all_of_its_tickets_and_is_found_by_its_handle_at_once(sim):
+    await sim.knobs(search_lag=60)
+    first, second = [one["id"] for one in (await sim.control("GET", "/locations"))["locations"]]
+    stock = [
+        {"locationId": gid("Location", number), "name": "available", "quantity": quantity}
+        for number, quantity in ((first, 40), (second, 2))
+    ]
+    capacity = {"namespace": "ticket", "key": "capacity", "type": "number_integer", "value": "42"}
+    ours = {"namespace": "understudy", "key": "job", "type": "single_line_text_field", "value": "0199"}
+    ticket = {
+        "optionValues": [{"optionName": "Ticket", "name": "VIP"}],
+        "price": "49.5",
+        "inventoryItem": {"tracked": True},
+        "inventoryQuantities": stock,
+        "metafields": [capacity, ours],
+    }
+    wanted = {
+        "title": "Blue Night",
+        "handle": "blue-night",
+        "status": "DRAFT",
+        "metafields": [ours],
+        "productOptions": [{"name": "Ticket", "values": [{"name": "VIP"}]}],
+        "variants": [ticket],
+    }
+    assert (await sim.data(SET, {"i": wanted}))["productSet"]["userErrors"] == []
+    text = """query ($h: String!) { productByIdentifier(identifier: {handle: $h}) { id handle
+      metafield(namespace: "understudy", key: "job") { value } } }"""
+    found = (await sim.data(text, {"h": "blue-night"}))["productByIdentifier"]
+    assert (found["handle"], found["metafield"]) == ("blue-night", {"value": "0199"})
+    assert (await sim.data(text, {"h": "blue"}))["productByIdentifier"] is None
+    (truth,) = (await sim.control("GET", "/products"))["products"]
+    assert (truth["status"], truth["options"]) == ("draft", [{"name": "Ticket", "values": ["VIP"]}])
+    (variant,) = truth["variants"]
+    assert (variant["title"], variant["price"], variant["tracked"]) == ("VIP", "49.50", True)
+    assert [(one["location_id"], one["available"]) for one in variant["levels"]] == [(first, 40), (second, 2)]
+    assert {one["key"]: one["value"] for one in variant["metafields"]} == {"capacity": "42", "job": "0199"}
+
+
 async def test_an_asynchronous_product_set_is_an_operation(sim):
     made = (await sim.data(SET, {"i": {"title": "Later"}, "sync": False}))["productSet"]
     assert made["product"] is None

@@ -226,15 +226,17 @@ async def test_points_that_flow_in_go_to_whoever_waits(kind):
     assert 0.4 < time.monotonic() - began < 2
 
 
-async def test_no_more_requests_are_under_way_than_there_are_slots_and_a_command_finds_one_free(kind):
-    calls = Calls(await kind().start(slots=5))
+async def test_no_more_requests_are_under_way_than_there_are_slots_and_half_are_for_commands(kind):
+    calls = Calls(await kind().start(slots=10))
     for number in range(6):
         calls.begin(number, 10, Share.BACKFILL)
-    await eventually(lambda: len(calls.order) == 2)
-    calls.begin("command", 10)
-    await eventually(lambda: "command" in calls.order)
-    assert len(calls.order) == 3
-    await calls.end(*range(6), "command")
+    await eventually(lambda: len(calls.order) == 3)
+    commands = [f"command {number}" for number in range(8)]
+    for name in commands:
+        calls.begin(name, 10)
+    await eventually(lambda: len(calls.order) == 10)
+    assert calls.order[3:] == commands[:7]
+    await calls.end(*range(6), *commands)
 
 
 async def test_the_line_is_bounded(kind):

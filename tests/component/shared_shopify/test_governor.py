@@ -52,6 +52,14 @@ def mixed(load, product):
     load.run(Share.BACKFILL, "product", product, workers=3)
 
 
+async def cut_below(ledger, allowed):
+    return (await ledger.look()).allowed < allowed
+
+
+async def nothing_held(client):
+    return (await client.level()).held == 0
+
+
 async def test_all_points_are_used_none_is_refused_and_commands_go_first(simulated, valkey, shop, product):
     await simulated.turn(bucket_size=SIZE, restore_rate=RATE, latency_min=0.05, latency_max=0.1)
     async with Loads() as loads:
@@ -75,6 +83,46 @@ async def test_a_limit_cut_in_half_midway_refuses_fewer_than_three(simulated, va
         seen = load.total
         await eventually(lambda: load.total > seen + RATE / 2, within=15)
     assert await throttled(simulated) < 3
+
+
+async def test_a_limit_cut_in_silence_is_found_by_all_processes_together(simulated, valkey, shop, product):
+    await simulated.turn(bucket_size=SIZE, restore_rate=RATE, latency_min=0.05, latency_max=0.1)
+    async with Loads() as loads:
+        load = await loads.begin(lambda: simulated.connect(redis=valkey, shopify_shop=shop))
+        ledger = load.clients[0]._budget.till._ledger
+        mixed(load, product)
+        await eventually(lambda: load.total > RATE, within=15)
+        assert (await ledger.look()).allowed == 1
+        await simulated.turn(hidden_bucket_size=400, hidden_restore_rate=RATE / 2)
+        await eventually(lambda: cut_below(ledger, 0.6), within=15)
+        seen, refused = load.total, await throttled(simulated)
+        await eventually(lambda: load.total > seen + RATE / 2, within=15)
+    assert (await ledger.look()).allowed > 0.3  # three processes, and not three times as many cuts
+    assert 0 < refused < 20
+    assert await throttled(simulated) - refused < 5
+
+
+async def test_whoever_gives_an_eta_sees_the_points_of_all_processes(simulated, valkey, shop, product):
+    async with (
+        simulated.connect(redis=valkey, shopify_shop=shop) as client,
+        simulated.connect(redis=valkey, shopify_shop=shop) as other,
+    ):
+        await client.execute("product", product)
+        async with client._budget.reserve(300, deadline=5):
+            seen = await other.level()
+        assert (seen.maximum, seen.rate, seen.held) == (2000, 100, 300)
+        assert 1000 < seen.available <= 1700
+        assert await other.level() == seen  # half a second old at most
+        await eventually(lambda: nothing_held(other))
+
+
+async def test_without_redis_the_level_is_what_this_process_may_spend(simulated, shop):
+    nobody = connect(RedisSettings(redis_url="redis://127.0.0.1:1/0"))
+    async with simulated.connect(redis=nobody, shopify_shop=shop, shopify_processes=4) as client:
+        await client.execute("shop")
+        level = await client.level()
+    assert (level.maximum, level.rate, level.held) == (500, 25, 0)
+    await nobody.aclose()
 
 
 async def test_the_first_request_of_a_fresh_system_does_not_wait_for_its_points(simulated, valkey, shop, product):

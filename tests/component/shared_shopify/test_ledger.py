@@ -41,7 +41,8 @@ def ask(ledger, cost, share=Share.COMMANDS):
 
 
 async def bucket_of(valkey, shop):
-    kept = await valkey.hmget(points_key(shop), "maximum", "rate", "available", "at", "held", "taken")
+    names = ("maximum", "rate", "available", "at", "held", "taken", "allowed", "cut_at", "misled_at")
+    kept = await valkey.hmget(points_key(shop), *names)
     return Bucket(*(float(number) for number in kept))
 
 
@@ -67,6 +68,7 @@ class Step:
     which: int
     actual: float
     status: ThrottleStatus | None
+    refused: bool
 
 
 steps = st.builds(
@@ -84,6 +86,7 @@ steps = st.builds(
         available=st.integers(0, 2000).map(float),
         rate=st.sampled_from([25.0, 50.0, 100.0, 1000.0]),
     ),
+    refused=st.booleans(),
 )
 
 
@@ -101,7 +104,7 @@ async def test_it_does_exactly_the_arithmetic_of_the_bucket(valkey, sequence):
             outcome, _ = await ledger.take(asked, now=now)
             await ledger.leave(asked)
             bucket = bucket.now(now)
-            left = max(HEAD_ROOM, step.share.left.points(step.cost, bucket.maximum, bucket.held))
+            left = max(HEAD_ROOM, step.share.left.points(step.cost, bucket.fill, bucket.held))
             if step.cost > bucket.maximum:
                 assert isinstance(outcome, Never)
             elif (wait := bucket.wait_for(step.cost, now, left)) > 0:
@@ -113,10 +116,14 @@ async def test_it_does_exactly_the_arithmetic_of_the_bucket(valkey, sequence):
         elif held:
             name = list(held)[step.which % len(held)]
             claim = held.pop(name)
-            bucket = bucket.give_back(claim, claim.cost * step.actual, now)
-            if step.status is not None:
-                bucket = bucket.follow(step.status, claim, now)
-            await ledger.give_back(name, claim.cost * step.actual, step.status, now=now)
+            actual = 0.0 if step.refused else claim.cost * step.actual
+            if step.refused:
+                bucket = bucket.refused(claim, step.status, now)
+            else:
+                bucket = bucket.give_back(claim, actual, now)
+                bucket = bucket if step.status is None else bucket.follow(step.status, claim, now)
+            entry = await ledger.give_back(name, actual, step.status, refused=step.refused, now=now)
+            assert entry.level == bucket.level(now)
         else:
             continue
         assert await bucket_of(valkey, shop) == bucket
@@ -319,3 +326,39 @@ async def test_a_redis_that_hangs_is_away_within_a_quarter_of_a_second():
     assert time.monotonic() - began < 0.5
     await client.aclose()
     server.close()
+
+
+async def test_a_look_takes_and_writes_nothing(valkey):
+    ledger, now = await full(valkey)
+    await ledger.take(ask(ledger, 700), now=now)
+    before = await valkey.hgetall(ledger._key)
+    entry = await ledger.look(now=now + 3)
+    assert await valkey.hgetall(ledger._key) == before
+    level = entry.level
+    assert (level.available, level.maximum, level.rate, level.held) == (1300, 2000, 100, 700)
+
+
+async def test_a_look_at_nothing_leaves_nothing(valkey):
+    ledger = Ledger(valkey, new_shop())
+    assert (await ledger.look()).available == START
+    assert not await valkey.exists(ledger._key)
+
+
+async def test_a_round_trip_of_refusals_cuts_once_whoever_of_the_processes_met_them(valkey):
+    ledger, now = await full(valkey)
+    other = Ledger(valkey, ledger._key.rpartition(":")[2])
+    claims = [(one, (await one.take(ask(one, 10), now=now))[0].id) for one in (ledger, other) * 3]
+    for one, claim in claims:
+        entry = await one.give_back(claim, 0, refused=True, now=now + 2)
+    assert entry.allowed == pytest.approx(0.7)
+    assert entry.level.rate == pytest.approx(70)
+
+
+async def test_a_ledger_of_an_earlier_version_goes_on(valkey):
+    ledger, now = await full(valkey)
+    claim = (await ledger.take(ask(ledger, 10), now=now))[0].id
+    written = await valkey.hget(ledger._key, f"c:{claim}")
+    await valkey.hset(ledger._key, f"c:{claim}", written.rpartition(b" ")[0])
+    await valkey.hdel(ledger._key, "allowed", "cut_at", "misled_at")
+    entry = await ledger.give_back(claim, 10, ThrottleStatus(2000, 1990, 100), now=now + 1)
+    assert (entry.allowed, entry.held, entry.available) == (1, 0, 1990)

@@ -17,6 +17,7 @@ from sandbox.servers.valkey import Valkey
 from shared.bus import Bus, BusUnavailable, make_broker, running, stream_problem
 from shared.consuming import Consuming
 from shared.contracts import EventProjectedV1, parse
+from shared.loops import Loop
 from shared.postgres import PostgresBusy, transaction
 from shared.provision import provision
 from shared.settings import NatsSettings, RedisSettings
@@ -24,7 +25,6 @@ from shared.tags import EVENTS, Document, Hit, Lead, RedisUnavailable, Tags, con
 from shared.topology import CHANGES, PROJECTIONS, SYNCER_CHANGES
 from syncer.announcer import Announcer, Said
 from syncer.handlers import Projector
-from syncer.loops import Loop
 from syncer.standing import standing
 
 

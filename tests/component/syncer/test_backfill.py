@@ -15,6 +15,7 @@ from sandbox.servers import Nats
 from shared.bus import Bus, make_broker, running
 from shared.consuming import Consuming
 from shared.errors import Permanent, Transient
+from shared.loops import Loop
 from shared.provision import provision
 from shared.settings import NatsSettings, RedisSettings
 from shared.tags import Tags, connect
@@ -25,7 +26,6 @@ from syncer.backfill import Backfill, ProjectorStalled, Publisher, was_read_whol
 from syncer.backlog import Backlog
 from syncer.export import Export
 from syncer.handlers import Projector
-from syncer.loops import Loop
 from syncer.rules import Rules
 from syncer.runs import Runner, Runs
 from syncer.store import Store

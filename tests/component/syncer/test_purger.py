@@ -22,13 +22,13 @@ from waiting import eventually
 from shared.bus import Bus, make_broker, running, stream_problem
 from shared.contracts import EventProjectedV1
 from shared.ending import end
+from shared.loops import Loop
 from shared.migrations import migrate
 from shared.postgres import close, connect
 from shared.provision import provision
 from shared.settings import NatsSettings, PostgresSettings
 from shared.topology import DEAD_LETTERS, PROJECTIONS, PURGER
 from syncer import metrics
-from syncer.loops import Loop
 from syncer.purger import debts, shift
 from syncer.purger.agent import LOCK, Purger
 from syncer.purger.providers import Fleet, Quota

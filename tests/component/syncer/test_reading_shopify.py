@@ -16,10 +16,11 @@ from sandbox.shopify.serving import serving
 from sandbox.shopify.settings import ShopifySettings as SimulatorSettings
 from shared.contracts import Contract, ProductChangedV1
 from shared.shopify import Answer, ShopifyClient, ShopifySettings, shopify
+from shared.shopify.products import ChangedWhileRead
 from syncer import graphql_nodes
 from syncer.refetcher import Refetcher
 from syncer.rules import Rules
-from syncer.shop_reader import ChangedWhileRead, ShopReader
+from syncer.shop_reader import ShopReader
 from syncer.store import want
 
 TOKEN, SECRET, SHOP = "shpat_of_the_test", "secret-of-the-test", "understudy.myshopify.com"

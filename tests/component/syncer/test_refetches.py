@@ -14,9 +14,9 @@ from shared.contracts import Contract, Origin, ProductChangedV1, ProductDeletedV
 from shared.errors import Permanent
 from shared.postgres import transaction
 from shared.shopify.errors import ShopifyUnavailable
+from shared.shopify.products import ReadProduct
 from syncer import refetcher as module
 from syncer.refetcher import MAX_PUT_OFFS, ON_CHANGE, SQL, Refetcher, doubts
-from syncer.shop_reader import ReadProduct
 from syncer.store import want
 
 RESOURCES = list(ON_CHANGE.resources)

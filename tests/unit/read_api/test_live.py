@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 
 from read_api.live import frames
 from read_api.live.asking import wish
+from read_api.live.circles import Circle
 from read_api.live.fan_out import handings
 from read_api.live.ids import EPOCH, OF_NO_STREAM, EventId, incarnation
 from read_api.live.purges import Purges, purges_of
@@ -113,7 +114,7 @@ def stream(wanted: frozenset[str] | None) -> Stream:
     async def send(_: Any) -> None:
         raise AssertionError("nothing is sent here")
 
-    return Stream(send, wanted, organizer=False, ends_at=None, on_caught_up=lambda _: None)
+    return Stream(send, wanted, circle=Circle.PUBLIC, ends_at=None, on_caught_up=lambda _: None)
 
 
 @given(told.filter(bool), st.lists(st.none() | st.frozensets(tags, min_size=1), max_size=6))

@@ -12,9 +12,10 @@ from waiting import eventually
 
 from read_api.feed import Position
 from read_api.live.asking import Wish
+from read_api.live.circles import Circle
 from read_api.live.endpoint import HEAD, EventStream
 from read_api.live.frames import heartbeat
-from read_api.live.hub import ORGANIZER_AGE, Hub, age
+from read_api.live.hub import TOKEN_AGE, Hub, age
 from read_api.live.ids import EventId, incarnation
 from read_api.live.ring import MOST_PURGES
 from read_api.live.rounds import MOST_TAGS
@@ -26,9 +27,11 @@ from read_api.live.wheel import Wheel
 from shared.auth import Principal
 from shared.contracts import EventProjectedV1
 from shared.problems import Problem
+from shared.settings import NatsSettings
 
 BORN = datetime(2026, 1, 1, tzinfo=UTC)
 REBORN = datetime(2026, 1, 2, tzinfo=UTC)
+NOWHERE = NatsSettings(nats_url="nats://127.0.0.1:9")
 ORGANIZER = Principal("ann", frozenset({"events:read"}))
 EVERYTHING = Wish(None)
 
@@ -85,7 +88,7 @@ def live(feed: DrivenFeed) -> Callable[..., Hub]:
     """A hub whose feed is live, not started: tests have it do what is due."""
 
     def made(**settings: Any) -> Hub:
-        hub = Hub(LiveSettings(**settings), feed)  # type: ignore[arg-type]
+        hub = Hub(LiveSettings(**settings), feed, NOWHERE)  # type: ignore[arg-type]
         hub.resumed(missed=False)
         return hub
 
@@ -136,7 +139,7 @@ async def test_streams_that_leave_while_a_round_is_told_are_not_kept_as_behind(l
         client.reading.clear()
         hub.join(client.send, EVERYTHING, None)
     said(hub, 42, 11)
-    step = asyncio.create_task(hub._tellers[False].step())
+    step = asyncio.create_task(hub._tellers[Circle.PUBLIC].step())
     await asyncio.sleep(0)  # a slice of it, then others have a turn
     assert not step.done()
     assert len(hub._streams._behind) == len(clients)
@@ -203,7 +206,7 @@ async def test_who_was_behind_is_told_how_things_stand(live, feed):
 
 async def test_who_was_behind_before_anything_was_known_is_told_that_nothing_is(feed):
     feed.live = False
-    hub = Hub(LiveSettings(), feed)
+    hub = Hub(LiveSettings(), feed, NOWHERE)
     client = Client()
     client.reading.clear()
     stream = hub.join(client.send, EVERYTHING, None)
@@ -277,15 +280,15 @@ async def test_a_watch_that_failed_once_goes_on():
     wheel = Wheel(0.01, tick=0.01)
     streams = Streams(wheel, lambda _: b"")
     client = Client()
-    stream = streams.join(client.send, None, b"", organizer=False, ends_at=None)
+    stream = streams.join(client.send, None, b"", circle=Circle.PUBLIC, ends_at=None)
     asked = 0
 
-    def told() -> dict[bool, EventId | None]:
+    def told() -> dict[Circle, EventId | None]:
         nonlocal asked
         asked += 1
         if asked == 1:
             raise ValueError("once")
-        return {True: None, False: EventId(7, 3)}
+        return {Circle.PUBLIC: EventId(7, 3)}
 
     task = asyncio.create_task(Watch(wheel, streams, told, patience=1).run())
     try:
@@ -347,9 +350,9 @@ async def test_a_stream_ends_when_its_token_does(live):
     hub = live()
     await tell(hub)
     soon = Principal("ann", ORGANIZER.scopes, expires_at=time.time() + 0.05)
-    late = Principal("ann", ORGANIZER.scopes, expires_at=time.time() + 10 * ORGANIZER_AGE)
+    late = Principal("ann", ORGANIZER.scopes, expires_at=time.time() + 10 * TOKEN_AGE)
     assert age(soon) <= 0.05
-    assert age(late) == age(ORGANIZER) == ORGANIZER_AGE
+    assert age(late) == age(ORGANIZER) == TOKEN_AGE
     with joined(hub, organizer=soon) as (expiring, _), joined(hub, organizer=late) as (other, _), joined(hub):
 
         async def over() -> bool:

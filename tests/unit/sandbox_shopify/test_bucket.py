@@ -1,6 +1,6 @@
 """The leaky bucket: admission, continuous restore, refunds, a cut while it runs."""
 
-from sandbox.shopify.bucket import Bucket
+from sandbox.shopify.bucket import Allowance, Bucket
 
 
 class Clock:
@@ -46,3 +46,35 @@ def test_a_cut_keeps_what_was_spent():
     assert bucket.status() == {"maximumAvailable": 1000.0, "currentlyAvailable": 700, "restoreRate": 50.0}
     bucket.limit(200, 50)
     assert bucket.available() == 0
+
+
+def test_a_hidden_bucket_admits_less_than_is_told():
+    clock = Clock()
+    allowance = Allowance(Bucket(1000, 100, clock))
+    allowance.hide(None, 50)
+    assert allowance.admit(1000)
+    allowance.refund(1000)
+    assert allowance.admit(1000)
+    clock.now += 1
+    assert allowance.status()["currentlyAvailable"] == 100
+    assert not allowance.admit(60)
+    assert allowance.admit(50)
+
+
+def test_what_is_spent_counts_in_a_bucket_that_is_hidden_later():
+    allowance = Allowance(Bucket(1000, 100, Clock()))
+    allowance.admit(700)
+    allowance.hide(800, None)
+    assert allowance.hidden.available() == 100
+    allowance.hide(800, None)
+    assert allowance.hidden.available() == 100
+    allowance.hide(None, None)
+    assert allowance.admit(300)
+
+
+def test_what_was_spent_is_known_refunds_taken_off():
+    bucket = Bucket(1000, 100, Clock())
+    bucket.admit(700)
+    bucket.admit(700)
+    bucket.refund(650)
+    assert bucket.spent == 50

@@ -4,7 +4,7 @@ from datetime import UTC, datetime, timedelta
 
 import pytest
 
-from sandbox.shopify.idempotency import Idempotency
+from sandbox.shopify.idempotency import Done, Idempotency
 from sandbox.shopify.refusals import Refused
 
 
@@ -16,12 +16,12 @@ class Clock:
         return self.now
 
 
-def effects(keep=True):
+def effects(refused=False, remembered=True):
     done = []
 
     def effect():
         done.append(1)
-        return len(done), keep
+        return Done(len(done), refused, remembered)
 
     return effect
 
@@ -57,8 +57,16 @@ def test_a_key_that_another_request_holds_is_refused():
 
 
 def test_a_refused_call_does_not_use_up_its_key_unless_it_says_so():
-    ledger, effect = Idempotency(Clock()), effects(keep=False)
+    ledger, effect = Idempotency(Clock()), effects(refused=True, remembered=False)
     assert (run(ledger, effect), run(ledger, effect)) == (1, 2)
+
+
+def test_a_key_that_a_refusal_used_up_is_refused_from_then_on():
+    ledger, effect = Idempotency(Clock()), effects(refused=True)
+    assert run(ledger, effect) == 1
+    with pytest.raises(Refused) as refused:
+        run(ledger, effect)
+    assert refused.value.errors[0].code == "IDEMPOTENCY_PREVIOUS_ATTEMPT_FAILED"
 
 
 def test_keys_are_forgotten_after_a_day():

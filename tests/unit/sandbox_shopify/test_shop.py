@@ -1,5 +1,6 @@
 """The state of the shop: what an action changes, when it changed, and who is told."""
 
+from collections import deque
 from decimal import Decimal
 
 import pytest
@@ -146,3 +147,11 @@ def test_handles_are_made_from_titles_of_any_script(shop):
     assert catalogue.slug("🎷") == "product"
     make(shop, "VIP")
     assert catalogue.free_handle(shop, "jazz") == "jazz-1"
+
+
+def test_a_full_journal_says_up_to_where_it_has_forgotten(shop):
+    shop.journal = deque(maxlen=2)
+    for number in range(5):
+        with shop.action(f"edit {number}", "control"):
+            pass
+    assert ([entry.sequence for entry in shop.journal], shop.forgotten, shop.entries) == ([4, 5], 3, 5)

@@ -46,7 +46,7 @@ def test_streams_outlive_a_restart_and_are_bounded(stream):
 
 def test_streams_keep_what_the_design_says():
     days = {stream.name: stream.max_age.total_seconds() / 86400 for stream in STREAMS}
-    assert days == {"CHANGES": 7, "PROJECTIONS": pytest.approx(1 / 24), "DEAD_LETTERS": 30}
+    assert days == {"CHANGES": 7, "PROJECTIONS": pytest.approx(1 / 24), "JOBS": 1, "DEAD_LETTERS": 30}
 
 
 @pytest.mark.parametrize("consumer", CONSUMERS, ids=lambda consumer: consumer.durable)

@@ -136,4 +136,4 @@ def test_a_clock_that_goes_back_changes_nothing():
 def test_of_an_answer_to_a_request_of_somebody_else_only_what_lowers_is_believed():
     bucket = Bucket(2000, 100, 500, 0.0)
     assert bucket.heed(ThrottleStatus(2000, 1900, 100), 0.0).available == 500
-    assert bucket.heed(ThrottleStatus(1000, 300, 50), 0.0) == Bucket(1000, 50, 300, 0.0)
+    assert bucket.heed(ThrottleStatus(1000, 300, 50), 0.0) == Bucket(1000, 50, 300, 0.0, cut_at=0.0)

@@ -15,6 +15,7 @@ from shared.shopify.bucket import Bucket
 from shared.shopify.clock import Clock
 from shared.shopify.errors import (
     AnswerTooLarge,
+    NeverLeft,
     ShopifyFaulted,
     ShopifyRefused,
     ShopifyUnavailable,
@@ -58,6 +59,7 @@ class World:
         self.requests = []
         self.pauses = []
         self.time = 0.0
+        self.oversleeps = 1.0  # seconds that pass for each second of a pause
         defaults = {"shopify_shop": "blue-hall.myshopify.com", "shopify_access_token": TOKEN}
         self.settings = ShopifySettings(**defaults | settings)
         self.http = http_client(self.settings, httpx2.MockTransport(self.answer))
@@ -75,7 +77,7 @@ class World:
 
     async def pause(self, seconds):
         self.pauses.append(seconds)
-        self.time += seconds
+        self.time += seconds * self.oversleeps
 
     async def answer(self, request):
         self.requests.append(request)
@@ -141,6 +143,7 @@ async def test_a_throttled_query_waits_for_its_points_and_tries_again():
 )
 async def test_a_query_is_tried_a_bounded_number_of_times(failure, error):
     world = World(failure)
+    world.oversleeps = 5  # a refusal makes us slower than Shopify asks for
     with pytest.raises(error):
         await world.shop()
     assert len(world.requests) == 4
@@ -402,3 +405,105 @@ async def test_what_shopify_says_of_a_documents_cost_is_learnt_once():
             learnt.append(reservation.learnt)
     assert learnt[0][1] == 3
     assert learnt[1] is None
+
+
+# --- before it leaves
+
+
+async def test_before_is_asked_when_the_points_are_there_and_nothing_was_sent():
+    world, seen = World(DELETED), []
+
+    async def before():
+        seen.append((world.budget.bucket.held, len(world.requests)))
+        return 5.0
+
+    await world.delete(before=before)
+    assert seen == [(20, 0)]
+    assert len(world.requests) == 1
+
+
+async def test_what_before_raises_is_raised_and_the_points_come_back_unused():
+    world = World(DELETED)
+
+    async def before():
+        raise LookupError("the lease is gone")
+
+    with pytest.raises(LookupError, match="the lease is gone"):
+        await world.delete(before=before)
+    assert world.requests == []
+    assert (world.budget.bucket.available, world.budget.bucket.held) == (1000, 0)
+
+
+async def test_a_caller_cancelled_while_it_asks_gives_its_points_back():
+    world, asked = World(DELETED), asyncio.Event()
+
+    async def before():
+        asked.set()
+        await asyncio.Event().wait()
+
+    call = asyncio.create_task(world.delete(before=before))
+    await asked.wait()
+    call.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await call
+    assert (world.budget.bucket.available, world.budget.bucket.held) == (1000, 0)
+
+
+async def test_time_runs_from_the_question_and_not_from_its_answer():
+    world = World(DELETED)
+
+    async def before():
+        world.time += 6  # the answer was read late: the process was busy, or stopped
+        return 5.0
+
+    with pytest.raises(NeverLeft) as caught:
+        await world.delete(before=before)
+    assert not caught.value.may_have_happened
+    assert world.requests == []
+    assert world.budget.bucket.held == 0
+
+
+async def test_a_request_gets_no_more_time_than_before_allows():
+    world = World(SHOP, shopify_max_attempts=1)
+    never = asyncio.Event()
+
+    async def silent(_request):
+        await never.wait()
+
+    async def before():
+        return 0.02
+
+    world.http = http_client(world.settings, httpx2.MockTransport(silent))
+    with pytest.raises(ShopifyUnavailable) as caught:
+        await world.make(StaticToken(world.settings.shopify_access_token)).execute("shop", before=before)
+    assert caught.value.may_have_happened
+
+
+async def test_before_is_asked_again_before_a_second_request_with_another_token():
+    world = Grants(httpx2.Response(401), DELETED, grants=[grant("one"), grant("two")])
+    asked = []
+
+    async def before():
+        asked.append(len(world.requests))
+        return 5.0
+
+    await world.delete(before=before)
+    assert asked == [0, 1]
+
+
+async def test_points_of_an_unknown_outcome_stay_spent_though_before_was_asked():
+    world = World(httpx2.ReadTimeout("no"))
+
+    async def before():
+        return 5.0
+
+    with pytest.raises(ShopifyUnavailable):
+        await world.delete(before=before)
+    assert world.budget.bucket.available == 1000 - 20
+
+
+async def test_the_level_is_what_the_bucket_says():
+    world = World(SHOP)
+    await world.shop()
+    level = await world.client.level()
+    assert (level.available, level.maximum, level.rate, level.held) == (1900, 2000, 100, 0)

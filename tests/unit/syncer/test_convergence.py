@@ -7,14 +7,14 @@ from datetime import datetime
 import orjson
 from hypothesis import given
 from hypothesis import strategies as st
-from products import ITEM, VARIANT, Product, Variant, at, body, node
+from products import ITEM, VARIANT, Product, Variant, at, body, by_answer, node
 
 from shared.contracts import Change, Origin, ProductChangedV1, ProductDeletedV1, Shape
 from syncer import changes
 from syncer.projections import Event, Facts, project
 from syncer.rules import Rules
 from syncer.source import Level, SourceVersion, missing
-from syncer.versions import TICK, Known, KnownLevel, judge, judge_level
+from syncer.versions import NEVER, TICK, Known, KnownLevel, Verdict, after, judge, judge_answer, judge_level
 
 RULES = Rules()
 FACTS = Facts({}, {}, "EUR")
@@ -25,18 +25,26 @@ MOST_READS = 5  # until nothing is asked for any more
 
 @dataclass(frozen=True)
 class Told:
-    """Shopify said it: a product as it was, or that it is gone."""
+    """Shopify said it: a product as it was, or that it is gone; to everyone, or in an answer to a mutation of ours.
+
+    `seen`: when a webhook was triggered, or a mutation left. `sparing`: the answer says no metafields.
+    """
 
     product: Product | None
     seen: float
+    answered: bool = False
+    sparing: bool = False
 
 
 # What happens: an edit so many tenths of a second later (so that several fall into one second), a webhook that arrives,
-# perhaps not for the first time, or a read, if one was asked for.
+# or an answer, perhaps not for the first time, or a read, if one was asked for.
 edit = st.tuples(
     st.integers(0, 12),
     st.sampled_from(["title", "metafield", "price", "ticket", "untracked", "add", "remove", "delete"]),
     st.integers(0, 3),  # which ticket, or which new value
+    # Ours: answered with what is true so many edits later, for Shopify reads after it has written; -1: somebody else's.
+    st.sampled_from([-1, -1, 0, 0, 1]),
+    st.booleans(),  # whether the answer says no metafields
 )
 arrival = st.integers(0, 1000)  # which of those that were told
 read = st.none()
@@ -78,13 +86,20 @@ class Projected:
             self._bury(change)
             return
         assert isinstance(change, ProductChangedV1)
+        if change.shape is Shape.ANSWER:
+            verdict = judge_answer(self.known, changes.answered(change, RULES))
+            self._heed(verdict, change.triggered_at, self.known.version if self.known else NEVER)
+            return
         seen = changes.sighting(change, RULES)
         verdict = judge(self.known, seen.product, seen.version, seen.is_read)
+        self._heed(verdict, seen.version.seen_at, seen.version)
+
+    def _heed(self, verdict: Verdict, seen_at: datetime, version: SourceVersion) -> None:
         if verdict.refetch is not None:
-            newest = [seen.version.seen_at, *([self.known.version.seen_at] if self.known else [])]
+            newest = [seen_at, *([self.known.seen_at] if self.known else [])]
             self.asked = max([*newest, *([self.asked] if self.asked else [])])
         if verdict.product is not None:
-            self.known = Known(verdict.product, seen.version, deleted=False)
+            self.known = Known(verdict.product, version, deleted=False)
 
     def read(self, truth: Product | None, now: float) -> None:
         """Shopify is asked for what is true now, if anybody wanted to know."""
@@ -97,7 +112,10 @@ class Projected:
         """By a webhook: as new as its trigger. By a read: the `updated_at` that is known stands."""
         version = changes.burial(change)
         if change.origin is not Origin.WEBHOOK and self.known is not None:
-            version = SourceVersion(self.known.version.updated_at, change.triggered_at)
+            seen_at = change.triggered_at
+            if change.origin is Origin.COMMAND:
+                seen_at = after(self.known.seen_at, seen_at)
+            version = SourceVersion(self.known.version.updated_at, seen_at)
         if self.known is None:
             self.known = Known(None, version, deleted=True)
         elif self.known.version < version and not self.known.deleted:
@@ -112,24 +130,37 @@ class World:
         self.clock = 0.0
         self.truth: Product | None = Product()
         self.told = [Told(self.truth, self.clock)]
+        self.late: list[tuple[int, Told]] = []  # answers that are read so many edits later
         self.arrived: set[int] = set()
         self.projected = Projected()
 
-    def happen(self, what: tuple[int, str, int] | int | None) -> None:
+    def happen(self, what: tuple[int, str, int, int, bool] | int | None) -> None:
         self.clock += MOMENT
         match what:
             case None:
                 self.projected.read(self.truth, self.clock)
             case int():
                 self.arrive(what % len(self.told))
-            case (tenths, deed, number) if self.truth is not None:
+            case (tenths, deed, number, edits, sparing) if self.truth is not None:
+                left = self.clock
                 self.clock += tenths / 10
                 self.truth = None if deed == "delete" else edited(self.truth, int(self.clock), deed, number)
                 self.told.append(Told(self.truth, self.clock))
+                if edits >= 0:
+                    self.late.append((edits, Told(None, left, answered=True, sparing=sparing)))
+                self._answer()
+
+    def _answer(self) -> None:
+        """Answers are made of what is true after the edits that they wait for."""
+        self.told += [replace(answer, product=self.truth) for edits, answer in self.late if edits == 0]
+        self.late = [(edits - 1, answer) for edits, answer in self.late if edits > 0]
 
     def arrive(self, place: int) -> None:
         self.arrived.add(place)
         told = self.told[place]
+        if told.answered:
+            self.projected.hear(answer(told))
+            return
         seen = told.seen if self.labelled else self.clock
         self.projected.hear(change(told.product, at(seen), Origin.WEBHOOK))
 
@@ -143,6 +174,12 @@ class World:
         for _ in range(MOST_READS):
             self.happen(None)
         assert self.projected.asked is None, "it asks for ever"
+
+
+def answer(told: Told) -> Change:
+    if told.product is None:
+        return change(None, at(told.seen), Origin.COMMAND)
+    return by_answer(told.product, told.seen, metafields=not told.sparing)
 
 
 def change(product: Product | None, seen: datetime, origin: Origin) -> Change:

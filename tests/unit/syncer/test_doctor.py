@@ -4,6 +4,7 @@ from datetime import UTC, date, datetime, timedelta
 
 import pytest
 
+from shared.metafields import EVENT_FIELDS, TICKET_FIELDS
 from syncer.doctor import access, api_version, clocks, definitions, places, repairs, traffic
 from syncer.doctor.clocks import Ahead, ahead, narrowed
 from syncer.doctor.definitions import Definition
@@ -11,7 +12,7 @@ from syncer.doctor.findings import named, span
 from syncer.doctor.places import Place
 from syncer.doctor.repairs import Course
 from syncer.doctor.traffic import Heard, Newest, Queue, Stuck
-from syncer.rules import EVENT_FIELDS, TICKET_FIELDS, Rules
+from syncer.rules import Rules
 
 NOW = datetime(2026, 11, 22, 12, tzinfo=UTC)
 DAY, HOUR, MINUTE = timedelta(days=1), timedelta(hours=1), timedelta(minutes=1)

@@ -7,7 +7,7 @@ from itertools import pairwise
 import pytest
 from hypothesis import given, note, settings
 from hypothesis import strategies as st
-from products import ITEM, PRODUCT, VARIANT, Product, Variant, at, by_read, by_webhook, deletion, level
+from products import ITEM, PRODUCT, VARIANT, Product, Variant, at, by_answer, by_read, by_webhook, deletion, level
 
 from shared.contracts import Change, InventoryItemChangedV1, Origin
 from syncer.fold import Dossier, Fold, Heed, Ledger, Wish, fold
@@ -107,7 +107,8 @@ products = st.sampled_from([0, 1])
 seconds = st.integers(0, SECONDS)
 fractions = st.sampled_from([0.0, 0.3, 0.6])
 numbers = st.sampled_from([None, 0, 5, 50, 70])
-KINDS = ["webhook", "read", "level", "level", "level", "delete", "absence", "malformed"]
+KINDS = ["webhook", "read", "answer", "level", "level", "level", "delete", "absence", "malformed"]
+OURS = [Origin.REFETCH, Origin.RECONCILE, Origin.COMMAND]
 
 
 @st.composite
@@ -142,10 +143,12 @@ def change_of(draw: st.DrawFn) -> Change:  # noqa: PLR0911 (one for each kind)
         case "read":
             read = by_read(draw(product_of()), moment)
             return read.model_copy(update={"origin": draw(st.sampled_from([Origin.REFETCH, Origin.RECONCILE]))})
+        case "answer":
+            return by_answer(draw(product_of()), moment, metafields=draw(st.booleans()))
         case "delete":
             return deletion(PRODUCT + draw(products), moment)
         case "absence":
-            return deletion(PRODUCT + draw(products), moment, draw(st.sampled_from([Origin.REFETCH, Origin.RECONCILE])))
+            return deletion(PRODUCT + draw(products), moment, draw(st.sampled_from(OURS)))
         case "malformed":
             return by_webhook(draw(product_of()), moment, title=None)
     item = ITEM + 10 * draw(products) + draw(st.sampled_from([0, 1]))

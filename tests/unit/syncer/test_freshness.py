@@ -6,7 +6,8 @@ import pytest
 from products import Product, Variant, at, node
 
 from shared.shopify.envelope import Answer, Postmark
-from syncer.reconcile.freshness import settles_at, their_clock
+from shared.shopify.products import their_clock
+from syncer.reconcile.freshness import settles_at
 
 
 @pytest.mark.parametrize("ahead", [0, 90, -3600])

@@ -9,8 +9,8 @@ from ops.commands.options import Json
 from ops.failures import Exit, Refused, SettingMissing, SettingWrong
 
 WITHIN = 600.0  # seconds; a migration that rewrites a table takes its time
-MIGRATE = ("-m", "syncer", "migrate")
-PROVISION = ("-m", "shared.provision")
+MIGRATE = (("-m", "syncer", "migrate"), ("-m", "writer", "migrate"))
+PROVISION = (("-m", "shared.provision"),)
 
 
 def migrate(json: Json = False) -> None:
@@ -23,9 +23,20 @@ def provision(json: Json = False) -> None:
     _run("provision", PROVISION, "NATS_URL", json)
 
 
-def _run(name: str, module: tuple[str, ...], setting: str, json: bool) -> None:
+def _run(name: str, modules: tuple[tuple[str, ...], ...], setting: str, json: bool) -> None:
     if not os.environ.get(setting):
         raise SettingMissing(f"{setting} is not set; `understudy {name}` needs it")
+    lines = [line for module in modules for line in _lines(name, module)]
+    if json:
+        output.document({"command": name, "done": True, "log": lines})
+        return
+    for text in lines:
+        output.line(text)
+    output.line(f"{name}: done")
+
+
+def _lines(name: str, module: tuple[str, ...]) -> list[str]:
+    """What it said. Raises Refused, SettingWrong when it failed."""
     try:
         done = subprocess.run(  # noqa: S603  # our own module, no shell
             [sys.executable, *module],
@@ -42,9 +53,4 @@ def _run(name: str, module: tuple[str, ...], setting: str, json: bool) -> None:
         raise SettingWrong("\n".join(lines))
     if done.returncode != 0:
         raise Refused(f"{name} failed with exit code {done.returncode}\n" + "\n".join(lines[-20:]))
-    if json:
-        output.document({"command": name, "done": True, "log": lines})
-        return
-    for text in lines:
-        output.line(text)
-    output.line(f"{name}: done")
+    return lines

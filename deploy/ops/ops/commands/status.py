@@ -17,6 +17,7 @@ def status(
     webhook_ingest: Annotated[
         str | None, typer.Option(envvar="WEBHOOK_INGEST_URL", help="Address of webhook-ingest.")
     ] = None,
+    writer: Annotated[str | None, typer.Option(envvar="WRITER_URL", help="Address of the writer.")] = None,
     syncer: Annotated[str | None, typer.Option(envvar="SYNCER_URL", help="Address of the syncer's probes.")] = None,
     nats: NatsUrl = None,
     port: Port = None,
@@ -26,7 +27,7 @@ def status(
 
     Exit code 3 when a part does not answer or is not ready, or read-api has to do without one.
     """
-    given = {"read_api": read_api, "webhook_ingest": webhook_ingest, "syncer": syncer}
+    given = {"read_api": read_api, "webhook_ingest": webhook_ingest, "writer": writer, "syncer": syncer}
     addresses = {room: (address or room_at(room, port)).rstrip("/") for room, address in given.items()}
     http = Http()
     services = {room.replace("_", "-"): _ready(http, address) for room, address in addresses.items()}

@@ -86,13 +86,13 @@ def _run(system: System, stopping: Stopping, *, json: bool) -> None:
 
 
 def _summary(system: System) -> dict[str, Any]:
-    """The one line of --json. `writer` and `web` are null: those rooms are not built yet."""
+    """The one line of --json. `web` is null: that room is not built yet."""
     plan, servers = system.plan, system.addresses
     url = plan.layout.url
     return {
         "read_api": url("read_api"),
         "read_apis": [url(room) for room in plan.layout.read_apis],
-        "writer": None,
+        "writer": url("writer"),
         "webhook_ingest": url("webhook_ingest"),
         "web": None,
         "shopify": plan.shopify_url,

@@ -9,7 +9,7 @@ from sandbox.servers.ports import LOOPBACK, is_free
 
 DEFAULT_PORT = 8080
 
-# In the order of their ports. `writer` and `web` have theirs already, so that no address moves when they come.
+# In the order of their ports. `web` has its own already, so that no address moves when it comes.
 ROOMS = (
     "read_api",
     "writer",

@@ -11,7 +11,7 @@ from sandbox.servers import Servers
 from sandbox.servers.ports import LOOPBACK
 
 # Settings of ours that happen to stand in the user's environment mean another installation than this one.
-OURS = ("NATS_", "POSTGRES_", "REDIS_", "SHOPIFY_", "WEBHOOK_", "AUTH_", "CDN_", "SIM_")
+OURS = ("NATS_", "POSTGRES_", "REDIS_", "SHOPIFY_", "WEBHOOK_", "WRITER_", "AUTH_", "CDN_", "SIM_")
 EXACTLY = ("HOST", "PORT", "METRICS_PORT", "WORKERS", "LOG_LEVEL", "LOG_FORMAT")
 
 
@@ -30,6 +30,10 @@ def migrate(plan: Plan, servers: Servers) -> Process:
     return _process(plan, "migrate", ("syncer", "migrate"), _servers(servers, "POSTGRES_DSN"))
 
 
+def migrate_writer(plan: Plan, servers: Servers) -> Process:
+    return _process(plan, "migrate_writer", ("writer", "migrate"), _servers(servers, "POSTGRES_DSN"))
+
+
 def provision(plan: Plan, servers: Servers) -> Process:
     return _process(plan, "provision", ("shared.provision",), _servers(servers, "NATS_URL", "NATS_MONITOR_URL"))
 
@@ -44,21 +48,18 @@ def webhook_ingest(plan: Plan, servers: Servers) -> Process:
 
 
 def syncer(plan: Plan, servers: Servers) -> Process:
-    settings = servers.environment() | {
-        "SHOPIFY_SHOP": plan.shop_domain,
-        "SHOPIFY_ADMIN_URL": plan.shopify_url,
-        "SHOPIFY_ACCESS_TOKEN": plan.shopify_token,
-        "SHOPIFY_API_VERSION": API_VERSION,
-        "WEBHOOK_PUBLIC_URL": plan.webhook_url,
-        # Who names an http address of another machine wants it so.
-        "SHOPIFY_ALLOW_HTTP": "true" if plan.shopify_url.startswith("http:") else "false",
-    }
+    settings = servers.environment() | _shopify(plan) | {"WEBHOOK_PUBLIC_URL": plan.webhook_url}
     if plan.shopify_url.startswith("http:"):  # the simulated one, or its twin
         settings |= {
             "BULK_RESULT_ORIGINS": plan.shopify_url,  # it keeps results of bulk operations itself
             "RECONCILE_GRACE": "2",  # its webhooks come at once
         }
     return _service(plan, "syncer", "syncer", settings)
+
+
+def writer(plan: Plan, servers: Servers) -> Process:
+    settings = {"AUTH_STATIC_KEYS": plan.credentials.key_entry}
+    return _service(plan, "writer", "writer", servers.environment() | _shopify(plan) | settings)
 
 
 def read_api(plan: Plan, servers: Servers, room: str) -> Process:
@@ -73,6 +74,18 @@ def ignored(processes: Sequence[Process]) -> list[str]:
     told = {name: {process.env.get(name) for process in processes} for name in given}
     named = {name for process in processes for name in process.env}
     return sorted(name for name, value in given.items() if name in named and value not in told[name])
+
+
+def _shopify(plan: Plan) -> dict[str, str]:
+    """For those who speak to its Admin API."""
+    return {
+        "SHOPIFY_SHOP": plan.shop_domain,
+        "SHOPIFY_ADMIN_URL": plan.shopify_url,
+        "SHOPIFY_ACCESS_TOKEN": plan.shopify_token,
+        "SHOPIFY_API_VERSION": API_VERSION,
+        # Who names an http address of another machine wants it so.
+        "SHOPIFY_ALLOW_HTTP": "true" if plan.shopify_url.startswith("http:") else "false",
+    }
 
 
 def _service(plan: Plan, room: str, module: str, settings: Mapping[str, str]) -> Process:

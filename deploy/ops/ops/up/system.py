@@ -70,9 +70,11 @@ class System:
         ]
         return [
             Step(services.migrate(plan, servers), one_shot=True),
+            Step(services.migrate_writer(plan, servers), ("migrate",), one_shot=True),
             Step(services.provision(plan, servers), one_shot=True),
             Step(services.webhook_ingest(plan, servers), ("provision",)),
             *reads,
+            Step(services.writer(plan, servers), ("migrate_writer", "provision", *self._simulated())),
             # It registers its webhooks at once; Shopify sends again what comes too early for webhook-ingest.
             Step(services.syncer(plan, servers), ("migrate", "provision", *self._simulated())),
         ]

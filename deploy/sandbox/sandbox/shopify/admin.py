@@ -6,7 +6,6 @@ import random
 import secrets
 from collections import Counter
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import dataclass, field
 from typing import Any
 from urllib.parse import parse_qs
@@ -17,14 +16,20 @@ from starlette.requests import Request
 from starlette.responses import Response
 from starlette.routing import Route
 
+from sandbox.shopify.carrying import Admitted, Carrier
+from sandbox.shopify.edge import Closed, error_body, given_up, internal_error
 from sandbox.shopify.executor import Executor, Prepared
+from sandbox.shopify.faults import Answer, Armed, Effect, Fault, Faults
 from sandbox.shopify.knobs import Knobs
+from sandbox.shopify.refusals import UserError
 from sandbox.shopify.settings import ShopifySettings
+from sandbox.shopify.shop import Admission
 from sandbox.shopify.versions import VERSION, Versions
 
 TOKEN_LIFETIME = 86_399  # seconds, as Shopify says
 UNAUTHORIZED = {"errors": "[API] Invalid API key or access token (unrecognized login or wrong password)"}
 MAX_BODY = 10 * 1024 * 1024  # bytes
+NO_FAULT = Fault()
 
 
 @dataclass(slots=True)
@@ -58,7 +63,12 @@ class Admin:
     knobs: Callable[[], Knobs]
     chance: random.Random
     closing: asyncio.Event
+    faults: Faults = field(default_factory=Faults)
     counts: Counter[str] = field(default_factory=Counter)
+    carrier: Carrier = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.carrier = Carrier(self.executor, self.knobs, self.chance, self.closing, self.counts)
 
     def routes(self) -> list[Route]:
         return [
@@ -88,36 +98,61 @@ class Admin:
         if not isinstance(prepared, Prepared):
             self.counts["invalid"] += 1
             return self._answer(prepared, 200, version)
+        armed = self.faults.fitting(prepared.kind, prepared.fields, prepared.raw_variables)
+        if armed and self._stops_at_the_edge(armed.fault):
+            self._strike(armed, prepared)
+            return await self._struck(request, armed.fault, prepared, None, version)
         if refusal := self.executor.admit(prepared, knobs):
             return self._answer(refusal, 200, version)
+        if armed:
+            self._strike(armed, prepared)
+        return await self._admitted(request, prepared, armed.fault if armed else NO_FAULT, version)
+
+    async def _admitted(self, request: Request, prepared: Prepared, fault: Fault, version: str) -> Response:
+        """Everything from here on happens though the caller has gone."""
+        knobs = self.knobs()
+        self.counts["admitted"] += 1
+        admission = Admission(self.counts["admitted"], self.executor.backstage.shop.moment())
         debug = request.headers.get("Shopify-GraphQL-Cost-Debug") == "1"
-        answer = await self._slowly(prepared, knobs, str(request.base_url), debug=debug)
+        latency = self.carrier.latency()
+        refusal = tuple(UserError(one.field, one.message, one.code) for one in fault.user_errors)
+        admitted = Admitted(prepared, admission, knobs, str(request.base_url), debug, latency, refusal)
+        answer = await self.carrier.carry_out(admitted, fault)
+        if fault is not NO_FAULT:
+            return await self._struck(request, fault, prepared, answer, version)
         if self.chance.random() < knobs.lost_answer_share:
             self.counts["lost_answers"] += 1
-            await self._wait(knobs.lost_answer_seconds)
+            await self.carrier.wait(knobs.lost_answer_seconds)
             return self._answer({"errors": "Bad Gateway"}, 502, version)
         return self._answer(answer, 200, version)
 
-    async def _slowly(self, prepared: Prepared, knobs: Knobs, base_url: str, *, debug: bool) -> dict[str, Any]:
-        """Half of the latency lies before the effect, half after it: a caller that gives up can't know which."""
-        half = self.chance.uniform(knobs.latency_min, max(knobs.latency_min, knobs.latency_max)) / 2
-        idempotency = self.executor.backstage.idempotency
-        held = idempotency.hold(self.executor.idempotency_keys(prepared))
-        try:
-            if half:
-                await self._wait(half)
-            answer = self.executor.run(prepared, held, knobs, base_url, debug=debug)
-            if half:
-                await self._wait(half)
-        finally:
-            idempotency.release(held)
-        return answer
+    def _stops_at_the_edge(self, fault: Fault) -> bool:
+        """Whether it is never let in, nor charged."""
+        if fault.effect is Effect.LATE:
+            return self.carrier.full()
+        return fault.effect is Effect.NONE and fault.answer is not Answer.REFUSED
 
-    async def _wait(self, seconds: float) -> None:
-        """As long as that, unless the server is closing."""
-        with suppress(TimeoutError):
-            async with asyncio.timeout(seconds):
-                await self.closing.wait()
+    def _strike(self, armed: Armed, prepared: Prepared) -> None:
+        self.counts["faults"] += 1
+        self.faults.strike(armed, self.executor.backstage.shop.moment(), prepared.fields)
+
+    async def _struck(self, request: Request, fault: Fault, prepared: Prepared, answer: Any, version: str) -> Response:
+        """What the fault says the caller gets, when it says so."""
+        await self.carrier.wait(fault.seconds)
+        match fault.answer:
+            case Answer.GIVEN | Answer.REFUSED:
+                return self._answer(answer, 200, version)
+            case Answer.ERROR:
+                return self._answer(error_body(fault.status), fault.status, version, fault.retry_after)
+            case Answer.CLOSED:
+                return Closed()
+            case Answer.HANGS:
+                await given_up(request, self.closing)
+                return Closed()
+            case Answer.THROTTLED:
+                return self._answer(self.executor.throttle(prepared), 200, version)
+            case Answer.INTERNAL_ERROR:
+                return self._answer(internal_error(), 200, version)
 
     async def access_token(self, request: Request) -> Response:
         """The client credentials grant: JSON or form."""
@@ -133,9 +168,13 @@ class Admin:
         scope = ",".join(sorted(self.executor.backstage.scopes))
         return self._answer({"access_token": token, "scope": scope, "expires_in": TOKEN_LIFETIME})
 
-    def _answer(self, body: Any, status: int = 200, version: str | None = None) -> Response:
+    def _answer(
+        self, body: Any, status: int = 200, version: str | None = None, retry_after: float | None = None
+    ) -> Response:
         """`version` is the one that answered, for whichever was asked."""
         headers = {"X-Shopify-API-Version": version or self.settings.api_version, "X-Request-Id": str(uuid4())}
+        if retry_after is not None:
+            headers["Retry-After"] = f"{retry_after:.1f}"
         return Response(orjson.dumps(body), status, headers, "application/json; charset=utf-8")
 
 

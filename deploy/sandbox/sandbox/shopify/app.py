@@ -15,7 +15,7 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 
 from sandbox.shopify.admin import Admin, Tokens
-from sandbox.shopify.bucket import Bucket
+from sandbox.shopify.bucket import Allowance, Bucket
 from sandbox.shopify.bulk.operations import BulkOperations
 from sandbox.shopify.bulk.storage import Storage
 from sandbox.shopify.context import Backstage
@@ -52,7 +52,7 @@ def create_app(settings: ShopifySettings) -> FastAPI:
     board = KnobBoard(settings.knobs)
     chance = random.Random(settings.seed)  # noqa: S311 - luck, not secrets
     webhooks, shop = _shop(settings, board, chance)
-    bucket = Bucket(settings.knobs.bucket_size, settings.knobs.restore_rate, time.monotonic)
+    bucket = Allowance(Bucket(settings.knobs.bucket_size, settings.knobs.restore_rate, time.monotonic))
     idempotency = Idempotency(utc_now)
     bulk = BulkOperations(shop, board.read, chance, faults_left=settings.knobs.bulk_faulty)
     storage = Storage(bulk, board.read, settings.client_secret.get_secret_value().encode())
@@ -87,6 +87,7 @@ def create_app(settings: ShopifySettings) -> FastAPI:
         keeping = [asyncio.create_task(keeper.run())] if keeper else []
         yield
         await traffic.stop()
+        await admin.carrier.stop()
         await bulk.stop()
         await webhooks.courier.stop()
         for task in keeping:
@@ -135,7 +136,7 @@ def _shop(settings: ShopifySettings, board: KnobBoard, chance: random.Random) ->
     return webhooks, shop
 
 
-def _turner(board: KnobBoard, shop: Shop, bucket: Bucket, index: SearchIndex) -> Callable[[Knobs], None]:
+def _turner(board: KnobBoard, shop: Shop, bucket: Allowance, index: SearchIndex) -> Callable[[Knobs], None]:
     def turn(knobs: Knobs) -> None:
         board.now = knobs
         shop.rules.inventory_bumps_product = knobs.inventory_bumps_product
@@ -143,8 +144,8 @@ def _turner(board: KnobBoard, shop: Shop, bucket: Bucket, index: SearchIndex) ->
         shop.rules.no_op_update_fires = knobs.no_op_update_fires
         shop.rules.stale_total_seconds = knobs.stale_total_inventory
         index.set_lag(knobs.search_lag)
-        if (knobs.bucket_size, knobs.restore_rate) != (bucket.maximum, bucket.restore_rate):
-            bucket.limit(knobs.bucket_size, knobs.restore_rate)
+        bucket.limit(knobs.bucket_size, knobs.restore_rate)
+        bucket.hide(knobs.hidden_bucket_size, knobs.hidden_restore_rate)
 
     return turn
 

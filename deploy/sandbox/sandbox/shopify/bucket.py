@@ -1,4 +1,4 @@
-"""Shopify's leaky bucket of cost points: continuous restore, charged as requested, refunded to the actual. Pure.
+"""Shopify's leaky buckets of cost points: continuous restore, charged as requested, refunded to the actual. Pure.
 
 docs/shopify.md 2.3: admit when what is available covers the requested cost; a rejected call costs nothing.
 """
@@ -17,6 +17,7 @@ class Bucket:
     maximum: float
     restore_rate: float
     clock: Callable[[], float]
+    spent: float = 0  # points, ever, refunds taken off
     _level: float = field(init=False)
     _at: float = field(init=False)
 
@@ -34,9 +35,11 @@ class Bucket:
         if self.available() < cost:
             return False
         self._level -= cost
+        self.spent += cost
         return True
 
     def refund(self, points: float) -> None:
+        self.spent -= points
         self._level = min(self.maximum, self.available() + points)
 
     def limit(self, maximum: float, restore_rate: float) -> None:
@@ -52,3 +55,47 @@ class Bucket:
             "currentlyAvailable": int(self.available() + ROUNDING),
             "restoreRate": float(self.restore_rate),
         }
+
+
+@dataclass(slots=True)
+class Allowance:
+    """The bucket that Shopify tells of, and one it may keep to itself: a request must find its points in both.
+
+    `hidden` stands for what throttleStatus never shows: the edge's own limit, a cut that nobody announced.
+    """
+
+    told: Bucket
+    hidden: Bucket | None = None
+
+    def admit(self, cost: float) -> bool:
+        if self.hidden is not None and self.hidden.available() < cost:
+            return False
+        if not self.told.admit(cost):
+            return False
+        return self.hidden is None or self.hidden.admit(cost)
+
+    def refund(self, points: float) -> None:
+        self.told.refund(points)
+        if self.hidden is not None:
+            self.hidden.refund(points)
+
+    def limit(self, maximum: float, restore_rate: float) -> None:
+        """As announced from now on. A hidden bucket has limits of its own: `hide` sets them."""
+        if (maximum, restore_rate) != (self.told.maximum, self.told.restore_rate):
+            self.told.limit(maximum, restore_rate)
+
+    def hide(self, maximum: float | None, restore_rate: float | None) -> None:
+        """Limits nobody is told of, in force at once; None: as announced. The first cut takes what is there over."""
+        if maximum is None and restore_rate is None:
+            self.hidden = None
+            return
+        maximum = self.told.maximum if maximum is None else maximum
+        restore_rate = self.told.restore_rate if restore_rate is None else restore_rate
+        if self.hidden is None:
+            self.hidden = Bucket(self.told.maximum, self.told.restore_rate, self.told.clock)
+            self.hidden.admit(self.told.maximum - max(0.0, self.told.available()))
+        if (maximum, restore_rate) != (self.hidden.maximum, self.hidden.restore_rate):
+            self.hidden.limit(maximum, restore_rate)
+
+    def status(self) -> dict[str, Any]:
+        return self.told.status()

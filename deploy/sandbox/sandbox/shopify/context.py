@@ -8,8 +8,8 @@ from graphql import GraphQLResolveInfo
 from sandbox.shopify.gids import parse_gid
 from sandbox.shopify.idempotency import Idempotency
 from sandbox.shopify.knobs import Knobs
-from sandbox.shopify.refusals import invalid_id
-from sandbox.shopify.shop import Shop
+from sandbox.shopify.refusals import UserError, invalid_id
+from sandbox.shopify.shop import Admission, Shop
 from sandbox.shopify.subscriptions import Subscriptions
 from sandbox.shopify.webhooks import Webhooks
 
@@ -47,12 +47,14 @@ class Backstage:
 
 @dataclass(slots=True)
 class Request:
-    """GraphQL's context value: one for each request."""
+    """GraphQL's context value: one for each carrying-out of a request."""
 
     backstage: Backstage
     knobs: Knobs
     held_keys: frozenset[str] = frozenset()
     base_url: str = ""  # as the caller addressed the simulation: where a result's URL leads
+    admission: Admission | None = None
+    refusal: tuple[UserError, ...] = ()  # what every mutation in it is refused with, whatever it asks for
     search: list[dict[str, Any]] = field(default_factory=list)
 
     @property

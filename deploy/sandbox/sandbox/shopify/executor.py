@@ -26,11 +26,13 @@ from graphql import (
 )
 from graphql.execution.values import get_variable_values
 
-from sandbox.shopify.bucket import Bucket
+from sandbox.shopify.bucket import Allowance
 from sandbox.shopify.context import Backstage, Request
 from sandbox.shopify.cost import Pricer
 from sandbox.shopify.graph import executable_schema
 from sandbox.shopify.knobs import Knobs
+from sandbox.shopify.refusals import UserError
+from sandbox.shopify.shop import Admission
 from sandbox.shopify.static_errors import syntax_error, validation_error, variable_errors
 
 Json = dict[str, Any]
@@ -53,11 +55,21 @@ class Prepared:
     pricer: Pricer
     requested: int
 
+    @property
+    def kind(self) -> str:
+        """As GraphQL writes it: query, mutation."""
+        return self.operation.operation.value
+
+    @property
+    def fields(self) -> list[str]:
+        """The root fields that are named outright."""
+        return [node.name.value for node in self.operation.selection_set.selections if isinstance(node, FieldNode)]
+
 
 @dataclass(slots=True)
 class Executor:
     backstage: Backstage
-    bucket: Bucket
+    bucket: Allowance
     schema: GraphQLSchema = field(default_factory=executable_schema)
     throttled: int = 0
     _parsed: OrderedDict[str, tuple[DocumentNode | None, list[Json]]] = field(default_factory=OrderedDict)
@@ -82,11 +94,13 @@ class Executor:
         """None when admitted and charged, otherwise the refusal."""
         if prepared.requested > knobs.max_query_cost:
             return _too_expensive(prepared.requested, knobs.max_query_cost)
-        if not self.bucket.admit(prepared.requested):
-            self.throttled += 1
-            error = {"message": "Throttled", "extensions": {"code": "THROTTLED", "documentation": RATE_LIMITS}}
-            return {"errors": [error], "extensions": {"cost": self._cost(prepared, None)}}
-        return None
+        return None if self.bucket.admit(prepared.requested) else self.throttle(prepared)
+
+    def throttle(self, prepared: Prepared) -> Json:
+        """The refusal for want of points, whether or not they are there."""
+        self.throttled += 1
+        error = {"message": "Throttled", "extensions": {"code": "THROTTLED", "documentation": RATE_LIMITS}}
+        return {"errors": [error], "extensions": {"cost": self._cost(prepared, None)}}
 
     def idempotency_keys(self, prepared: Prepared) -> list[str]:
         """The keys that the root fields carry."""
@@ -98,12 +112,21 @@ class Executor:
         return [key for key in keys if isinstance(key, str)]
 
     def run(
-        self, prepared: Prepared, held: frozenset[str], knobs: Knobs, base_url: str = "", *, debug: bool = False
+        self,
+        prepared: Prepared,
+        held: frozenset[str],
+        knobs: Knobs,
+        base_url: str = "",
+        *,
+        admission: Admission,
+        debug: bool = False,
+        free: bool = False,
+        refusal: tuple[UserError, ...] = (),
     ) -> Json:
-        """Execute an admitted request and give back what it did not use."""
+        """Execute an admitted request and give back what it did not use; `free`: nothing was charged for it."""
         if too_long := self._too_long(prepared):
             return {"errors": [too_long], "extensions": {"cost": self._cost(prepared, None)}}
-        request = Request(self.backstage, knobs, held, base_url)
+        request = Request(self.backstage, knobs, held, base_url, admission, refusal)
         result = execute(
             self.schema,
             prepared.document,
@@ -115,7 +138,8 @@ class Executor:
         if not isinstance(result, ExecutionResult):
             raise TypeError("No resolver waits: the state is in memory.")
         actual = prepared.pricer.actual(result.data, prepared.requested)
-        self.bucket.refund(prepared.requested - actual)
+        if not free:
+            self.bucket.refund(prepared.requested - actual)
         answer: Json = {}
         if result.errors:
             answer["errors"] = [_runtime(error) for error in result.errors]

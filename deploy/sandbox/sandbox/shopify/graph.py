@@ -2,7 +2,7 @@
 
 from collections.abc import Callable
 from datetime import UTC, datetime
-from decimal import Decimal, InvalidOperation
+from decimal import ROUND_HALF_UP, Decimal, InvalidOperation
 from functools import cache
 from importlib.resources import files
 from typing import Any
@@ -24,6 +24,9 @@ from sandbox.shopify.reading.fields import Absent, Connection, Resolver
 from sandbox.shopify.refusals import not_simulated
 from sandbox.shopify.scopes import NEEDED, access_denied, grants
 from sandbox.shopify.writing import MUTATIONS
+
+CENT = Decimal("0.01")
+BEYOND_MONEY = Decimal(10) ** 18  # refused later, in words
 
 
 def read_schema() -> GraphQLSchema:
@@ -142,15 +145,21 @@ def parse_time(value: Any) -> datetime:
     return at if at.tzinfo else at.replace(tzinfo=UTC)
 
 
-def parse_decimal(value: Any) -> Decimal:
-    """Money and Decimal: a string or a number."""
+def parse_decimal(value: Any, kind: str = "decimal") -> Decimal:
+    """A string or a number, in Shopify's words where it is none."""
     try:
         found = Decimal(str(value))
     except InvalidOperation as error:
-        raise GraphQLError(f"Could not coerce value {value!r} to Decimal") from error
+        raise GraphQLError(f"invalid {kind} '{value}'") from error
     if isinstance(value, bool) or not found.is_finite():
-        raise GraphQLError(f"Could not coerce value {value!r} to Decimal")
+        raise GraphQLError(f"invalid {kind} '{value}'")
     return found
+
+
+def parse_money(value: Any) -> Decimal:
+    """Kept in whole cents."""
+    found = parse_decimal(value, "money")
+    return found.quantize(CENT, ROUND_HALF_UP) if abs(found) < BEYOND_MONEY else found
 
 
 def parse_url(value: Any) -> str:
@@ -163,7 +172,7 @@ def parse_url(value: Any) -> str:
 
 SCALARS: dict[str, tuple[Callable[[Any], Any] | None, Callable[[Any], Any] | None]] = {
     "DateTime": (print_time, parse_time),
-    "Money": (print_money, parse_decimal),
+    "Money": (print_money, parse_money),
     "Decimal": (print_decimal, parse_decimal),
     "URL": (None, parse_url),
 }

@@ -20,15 +20,25 @@ MAX_KEYS = 100_000  # the oldest go first
 
 
 @dataclass(frozen=True, slots=True)
+class Done:
+    """What came of a call, and whether its key is used up by it."""
+
+    result: Any
+    refused: bool
+    remembered: bool
+
+
+@dataclass(frozen=True, slots=True)
 class Used:
     fingerprint: str
-    result: Any
+    done: Done
     at: datetime
 
 
 @dataclass(slots=True)
 class Idempotency:
     clock: Callable[[], datetime]
+    replays: int = 0  # calls answered with what an earlier one did
     _used: OrderedDict[str, Used] = field(default_factory=OrderedDict)
     _held: set[str] = field(default_factory=set)
 
@@ -41,30 +51,32 @@ class Idempotency:
     def release(self, keys: frozenset[str]) -> None:
         self._held -= keys
 
-    def once(
-        self, key: str, held: frozenset[str], mutation: str, arguments: Any, effect: Callable[[], tuple[Any, bool]]
-    ) -> Any:
-        """Run `effect` unless the key was used; it says whether its result is to be remembered.
+    def once(self, key: str, held: frozenset[str], mutation: str, arguments: Any, effect: Callable[[], Done]) -> Any:
+        """Run `effect` unless the key was used.
 
         Raises:
-            Refused: the key is held by another request, or was used with other arguments.
+            Refused: the key is held by another request, was used with other arguments, or used up by a refusal.
 
         """
         if key not in held:
-            message = "Another request with the same idempotency key is currently being processed."
+            message = "This request is currently in progress, please try again."
             raise refuse(None, message, "IDEMPOTENCY_CONCURRENT_REQUEST")
         self._forget()
         fingerprint = hashlib.sha256(orjson.dumps([mutation, arguments], option=orjson.OPT_SORT_KEYS)).hexdigest()
         used = self._used.get(key)
         if used and used.fingerprint != fingerprint:
-            message = "The same idempotency key was used with different parameters."
+            message = "The same idempotency key cannot be used with different operation parameters."
             raise refuse(None, message, "IDEMPOTENCY_KEY_PARAMETER_MISMATCH")
+        if used and used.done.refused:
+            message = "A previous request with this idempotency key failed. Retry with a new idempotency key."
+            raise refuse(None, message, "IDEMPOTENCY_PREVIOUS_ATTEMPT_FAILED")
         if used:
-            return used.result
-        result, keep = effect()
-        if keep:
-            self._used[key] = Used(fingerprint, result, self.clock())
-        return result
+            self.replays += 1
+            return used.done.result
+        done = effect()
+        if done.remembered:
+            self._used[key] = Used(fingerprint, done, self.clock())
+        return done.result
 
     def _forget(self) -> None:
         oldest = self.clock() - RETENTION

@@ -22,6 +22,10 @@ class Knobs(BaseModel):
     lost_answer_seconds: Seconds = Field(10, description="How long such a request hangs before its 502.")
     bucket_size: float = Field(2000, gt=0, description="Cost points; a cut keeps what was spent.")
     restore_rate: float = Field(100, gt=0, description="Cost points restored each second.")
+    hidden_bucket_size: float | None = Field(
+        None, gt=0, description="A second bucket that throttleStatus doesn't show: the edge's own limit. null: as told."
+    )
+    hidden_restore_rate: float | None = Field(None, gt=0, description="Its points a second. Both null: there is none.")
     max_query_cost: int = Field(1000, gt=0)
     refused_call_consumes_key: bool = Field(False, description="Whether userErrors use up an @idempotent key.")
 

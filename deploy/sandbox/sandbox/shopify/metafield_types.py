@@ -76,6 +76,11 @@ def _line(value: str) -> str | None:
 def _url(value: str) -> str | None:
     if re.match(r"(https?://|mailto:|sms:|tel:)", value):
         return None
+    if ":" not in value:
+        return (
+            "Value cannot have an empty scheme (protocol), must include one of the following URL schemes:"
+            ' ["http", "https", "mailto", "sms", "tel"].\''
+        )
     return "Value must be one of the following URL schemes: http, https, mailto, sms, tel."
 
 

@@ -28,7 +28,7 @@ from sandbox.shopify.shapes import (
 
 Clock = Callable[[], datetime]
 
-JOURNAL_LENGTH = 20_000  # entries; the oldest go first
+JOURNAL_LENGTH = 50_000  # entries, some 1 KB each; the oldest go first
 DESTROYED_LENGTH = 100_000
 
 
@@ -43,7 +43,17 @@ class Happening:
 
 
 @dataclass(frozen=True, slots=True)
+class Admission:
+    """When a request of the app was let in. `number` counts them in that order, whenever they took effect."""
+
+    number: int
+    at: datetime
+
+
+@dataclass(frozen=True, slots=True)
 class JournalEntry:
+    """One call: `at` is when it took effect. A request that was carried out twice has two, with one `admission`."""
+
     sequence: int
     at: datetime
     origin: str  # admin | control | traffic | seed
@@ -51,6 +61,7 @@ class JournalEntry:
     input: Any
     effects: list[str]
     user_errors: list[dict[str, Any]]
+    admission: Admission | None = None  # of the app's own calls
 
 
 @dataclass(slots=True)
@@ -72,6 +83,7 @@ class Action:
     origin: str
     input: Any
     now: datetime  # whole seconds
+    admission: Admission | None = None
     created: dict[int, Product] = field(default_factory=dict)
     touched: dict[int, Product] = field(default_factory=dict)
     told: dict[tuple[str, Any], Any] = field(default_factory=dict)
@@ -108,6 +120,7 @@ class Shop:
         self._clock = clock
         self._listener = listener
         self.entries = 0  # ever journalled
+        self.forgotten = 0  # the last entry that the journal had no more room for
         self.followers: list[Callable[[Action], None]] = []
         self._old_totals: dict[int, tuple[int, datetime]] = {}  # by product: what totalInventory still says, until when
 
@@ -115,10 +128,20 @@ class Shop:
         """The clock in whole seconds: two edits in one second share it."""
         return self._clock().replace(microsecond=0)
 
+    def moment(self) -> datetime:
+        """The clock with all it has."""
+        return self._clock()
+
     @contextmanager
-    def action(self, name: str, origin: str, input: Any = None) -> Iterator[Action]:  # noqa: A002 - GraphQL's word
+    def action(
+        self,
+        name: str,
+        origin: str,
+        input: Any = None,  # noqa: A002 - GraphQL's word
+        admission: Admission | None = None,
+    ) -> Iterator[Action]:
         """Collect one call's effects; an exception inside means that nothing is said, so refuse before changing."""
-        action = Action(shop=self, name=name, origin=origin, input=input, now=self.now())
+        action = Action(shop=self, name=name, origin=origin, input=input, now=self.now(), admission=admission)
         yield action
         for product in action.touched.values():
             product.updated_at = max(product.updated_at, action.now)
@@ -129,6 +152,8 @@ class Shop:
 
     def _record(self, action: Action) -> None:
         self.entries += 1
+        if len(self.journal) == self.journal.maxlen:
+            self.forgotten = self.journal[0].sequence
         self.journal.append(
             JournalEntry(
                 sequence=self.entries,
@@ -138,6 +163,7 @@ class Shop:
                 input=action.input,
                 effects=action.effects,
                 user_errors=action.user_errors,
+                admission=action.admission,
             )
         )
 

@@ -76,6 +76,8 @@ def journal_truth(entry: JournalEntry) -> Json:
         "input": plain(entry.input),
         "effects": entry.effects,
         "user_errors": entry.user_errors,
+        "request": entry.admission.number if entry.admission else None,
+        "admitted_at": iso(entry.admission.at) if entry.admission else None,
     }
 
 

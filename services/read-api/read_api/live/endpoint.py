@@ -5,13 +5,16 @@ from typing import Any
 from fastapi import APIRouter, Request, Response
 from fastapi.routing import APIRoute
 from starlette.datastructures import Headers
-from starlette.types import Receive, Scope, Send
+from starlette.types import Receive, Send
+from starlette.types import Scope as Connection
 
 from read_api.audience import Audience
 from read_api.live import asking
 from read_api.live.asking import Wish, wish
 from read_api.live.hub import Hub
-from shared.auth import Authenticator, Principal, authorize
+from read_api.live.rights import needed, sees_jobs
+from shared.auth import Authenticator, Principal, Scope, authorize
+from shared.auth.dependency import REALM
 from shared.problems import Problem, responses
 
 HEADERS = {
@@ -21,7 +24,6 @@ HEADERS = {
 }
 SERVER_SEND = "understudy.send"  # in the scope: what the server gave, before any layer wrapped it
 HEAD = "understudy.head"  # in the scope: it is a HEAD, which elsewhere is answered by its GET
-SCOPE = "events:read"
 DESCRIPTION = """\
 Server-Sent Events:
 
@@ -32,18 +34,33 @@ Server-Sent Events:
 - `live`: from here on, everything is told. A connection begins with this or `degraded`; before it comes, for whoever
   named an id, what it missed, or `reset`.
 
+- `job`, for who asked for `jobs`: a job as the writer's `GET /v1/jobs/{id}` shows it, without `position` and
+  `eta_seconds`.
+
 Each event but `degraded` has an id; of several that are told together, the last. Ids are good on every replica: a
 client that comes back with `Last-Event-ID` is told what it missed, the latest revision of each tag, or `reset`. One
 that comes without an id revalidates what it held before. Anonymous clients hear of what is, or was, visible to them,
 and of `events`. With a token of scope `events:read`, drafts are told, too, and the stream ends after 15 minutes, to
 look at the token again, or when the token expires.
+
+Jobs need a token: with the scope `jobs:read`, everyone's are told; with `events:write`, those of its own subject; of
+others, nothing, not even that they exist. What a job is when you begin to listen is not told: listen first, then read
+it from the writer. Of several changes in a moment the latest is told, so states that a job only passes through may be
+left out; the last one never is. Where jobs are heard of, `live`, `degraded` and `reset` say of what, each on its own:
+`{"of": "tags"}` or `{"of": "jobs"}`. After `reset` of jobs read those that you wait for from the writer; until `live`
+of jobs look at them there now and then.
 """
-TAGS = "What to hear of, separated by commas: `events` (every list) or `event:{id}`; up to 100. All, when left out."
+TAGS = (
+    "What to hear of, separated by commas: `events` (every list) or `event:{id}`; up to 100. All, for `all`, and when"
+    " both this and `jobs` are left out."
+)
+JOBS = "The jobs to hear of: their ids, separated by commas, up to 100; or `all` that the token may see."
 
 
 DOCUMENTED: dict[str, Any] = {
     "parameters": [
         {"name": asking.TAGS, "in": "query", "required": False, "description": TAGS, "schema": {"type": "string"}},
+        {"name": asking.JOBS, "in": "query", "required": False, "description": JOBS, "schema": {"type": "string"}},
         {
             "name": asking.LAST_EVENT_ID,
             "in": "query",
@@ -66,14 +83,14 @@ DOCUMENTED: dict[str, Any] = {
 class EventStream(Response):
     """An answer without an end. One task, which waits for the client to go; others hand the frames over."""
 
-    def __init__(self, hub: Hub, asked: Wish, organizer: Principal | None) -> None:
+    def __init__(self, hub: Hub, asked: Wish, principal: Principal | None) -> None:
         super().__init__(headers=HEADERS)
         del self.headers["Content-Length"]  # Starlette's, of the empty body
         self._hub = hub
         self._asked = asked
-        self._organizer = organizer
+        self._principal = principal
 
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def __call__(self, scope: Connection, receive: Receive, send: Send) -> None:
         client = _address(scope)
         self._hub.places.take(client)
         try:
@@ -81,13 +98,15 @@ class EventStream(Response):
         finally:
             self._hub.places.give_back(client)
 
-    async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def _answer(self, scope: Connection, receive: Receive, send: Send) -> None:
+        if self._asked.jobs is not None and not scope.get(HEAD):
+            await self._hub.jobs.feed.ready()
         await send({"type": "http.response.start", "status": 200, "headers": self.raw_headers})
         if scope.get(HEAD):
             await send({"type": "http.response.body", "body": b"", "more_body": False})
             return
         # Every frame of every stream would pass five layers that only look at how an answer begins.
-        stream = self._hub.join(scope.get(SERVER_SEND, send), self._asked, self._organizer)
+        stream = self._hub.join(scope.get(SERVER_SEND, send), self._asked, self._principal)
         try:
             while (await receive())["type"] != "http.disconnect":
                 pass
@@ -98,7 +117,7 @@ class EventStream(Response):
 class StreamRoute(APIRoute):
     """Calls its endpoint without what FastAPI keeps for each request (exit stacks, the request): 10,000 stay open."""
 
-    async def handle(self, scope: Scope, receive: Receive, send: Send) -> None:
+    async def handle(self, scope: Connection, receive: Receive, send: Send) -> None:
         if scope["method"] != "GET":
             await super().handle(scope, receive, send)  # 405
             return
@@ -121,20 +140,27 @@ def routes(hub: Hub) -> APIRouter:
     async def get_changes(request: Request) -> Response:
         _refuse_body(request.headers)
         asked = wish(request.scope["query_string"], request.headers.get("Last-Event-ID"))
-        return EventStream(hub, asked, await _organizer(request))
+        return EventStream(hub, asked, await _principal(request, asked))
 
     return router
 
 
-async def _organizer(request: Request) -> Principal | None:
-    """None without a token. Raises Problem (401, 403) for one that proves nothing, or too little."""
+async def _principal(request: Request, asked: Wish) -> Principal | None:
+    """None without a token. Raises Problem (401, 403) for one that proves nothing, or too little, or is missing."""
     sent = request.headers.get("Authorization")
     if sent is None:
+        if asked.jobs is not None:
+            raise Problem(401, "A bearer token is needed.", headers={"WWW-Authenticate": f'Bearer realm="{REALM}"'})
         return None
     scheme, _, token = sent.partition(" ")
     authenticator: Authenticator = request.app.state.authenticator
     proof = token.strip() if scheme.lower() == "bearer" else ""
-    return await authorize(authenticator, proof, [SCOPE], request.url.path)
+    principal = await authorize(authenticator, proof, needed(asked), request.url.path)
+    if asked.jobs is not None and not sees_jobs(principal):
+        await authorize(
+            authenticator, proof, [Scope.JOBS_READ], request.url.path
+        )  # refuses it, and says what is needed
+    return principal
 
 
 def _refuse_body(headers: Headers) -> None:
@@ -143,5 +169,5 @@ def _refuse_body(headers: Headers) -> None:
         raise Problem(400, "This address takes no body.")
 
 
-def _address(scope: Scope) -> str:
+def _address(scope: Connection) -> str:
     return str(scope["client"][0]) if scope.get("client") else ""

@@ -1,12 +1,16 @@
-"""What one audience is told next: purges since its last round began, or something that all must know. Pure."""
+"""What one circle is told next: changes since its last round began, or something that all must know. Pure."""
 
 from dataclasses import dataclass
 
 from read_api.live.ids import EventId
+from read_api.live.job_ring import MOST_JOBS
+from read_api.live.job_updates import JobUpdate
 from read_api.live.purges import Purges
 from read_api.live.ring import MOST_PURGES
 
 MOST_TAGS = 5_000  # of one round, a second of a flood; beyond that, everyone is told to drop everything
+MOST_JOBS_OF_A_ROUND = 5_000  # likewise,
+MOST_TEXT_OF_A_ROUND = 8_388_608  # and in bytes
 
 
 @dataclass(frozen=True)
@@ -37,3 +41,27 @@ class Round:
     def flood(self) -> bool:
         """Who asked for everything is told to drop everything."""
         return self.overflown or len(self.changed) > MOST_PURGES
+
+
+class JobRound:
+    """`changed`: the latest of each job, by its id; each update is newer than the one before (`JobRing.add`)."""
+
+    def __init__(self, named: EventId) -> None:
+        self.changed: dict[str, JobUpdate] = {}
+        self.named = named
+        self.overflown = False
+        self._text = 0  # bytes
+
+    def add(self, update: JobUpdate, named: EventId) -> None:
+        self.named = named
+        if len(self.changed) >= MOST_JOBS_OF_A_ROUND or self._text >= MOST_TEXT_OF_A_ROUND:
+            self.overflown = True
+            return
+        before = self.changed.pop(update.job_id, None)
+        self._text += len(update.text) - (0 if before is None else len(before.text))
+        self.changed[update.job_id] = update
+
+    @property
+    def flood(self) -> bool:
+        """Who asked for all jobs is, as a rule, told to ask the writer."""
+        return self.overflown or len(self.changed) > MOST_JOBS

@@ -6,6 +6,8 @@ from collections.abc import Callable
 
 from starlette.types import Message, Send
 
+from read_api.live.circles import Circle
+from read_api.live.job_updates import JobWish
 from read_api.live.push import begin
 
 END: Message = {"type": "http.response.body", "body": b"", "more_body": False}
@@ -25,10 +27,11 @@ class Stream:
         "_rest",
         "_send",
         "behind_since",
+        "circle",
         "ends_at",
+        "jobs",
         "missed",
         "open",
-        "organizer",
         "slot",
         "tags",
     )
@@ -38,15 +41,17 @@ class Stream:
         send: Send,
         tags: frozenset[str] | None,
         *,
-        organizer: bool,
+        circle: Circle,
         ends_at: float | None,
         on_caught_up: "Callable[[Stream], None]",
+        jobs: JobWish | None = None,
     ) -> None:
         self._send = send
         self._on_caught_up = on_caught_up
         self._rest: asyncio.Task[None] | None = None
         self.tags = tags  # None: everything
-        self.organizer = organizer
+        self.jobs = jobs  # None: of none
+        self.circle = circle
         self.open = True
         self.missed = False  # something was told while it was behind: `reset` is due
         self.behind_since: float | None = None

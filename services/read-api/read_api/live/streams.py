@@ -1,13 +1,16 @@
 """The open streams of this process: how they come and go, who has fallen behind, whose time is over."""
 
 import asyncio
-from collections.abc import Callable, Iterable
+import itertools
+from collections.abc import Callable, Iterable, Iterator
 
 import structlog
 from starlette.types import Message, Send
 
 from read_api.live import frames, metrics
-from read_api.live.fan_out import Handing
+from read_api.live.circles import OF_JOBS, OF_TAGS, Circle
+from read_api.live.job_subscribers import JobSubscribers
+from read_api.live.job_updates import JobWish
 from read_api.live.stream import GONE, Stream, message
 from read_api.live.subscribers import Subscribers
 from read_api.live.wheel import Wheel
@@ -20,31 +23,45 @@ RETRY_SPREAD = 3.0  # and up to so many more, so that they don't all come back a
 
 
 class Streams:
-    """`anew`: what to tell one that has missed something. `of`: who hears what, by "sees drafts"."""
+    """`anew`: what to tell one that has missed something. `of`, `of_jobs`: who hears of what, in each circle."""
 
     def __init__(self, wheel: Wheel, anew: Callable[[Stream], bytes]) -> None:
-        self.of = {True: Subscribers(), False: Subscribers()}
+        self.of = {circle: Subscribers() for circle in OF_TAGS}
+        self.of_jobs = {circle: JobSubscribers() for circle in OF_JOBS}
         self._wheel = wheel
         self._anew = anew
         self._behind: set[Stream] = set()
         self._mortal: set[Stream] = set()  # those with an end
-        self._joined = 0
+        self._open = self._joined = 0
         self._stopping = False
 
     def __len__(self) -> int:
-        return sum(map(len, self.of.values()))
+        return self._open
+
+    @property
+    def hear_of_jobs(self) -> int:
+        return sum(map(len, self.of_jobs.values()))
 
     def join(
-        self, send: Send, tags: frozenset[str] | None, welcome: bytes, *, organizer: bool, ends_at: float | None
+        self,
+        send: Send,
+        tags: frozenset[str] | None,
+        welcome: bytes,
+        *,
+        circle: Circle,
+        ends_at: float | None,
+        jobs: JobWish | None = None,
     ) -> Stream:
         """Its first frame is handed over. While stopping, it ends at once: nobody would end it later."""
-        stream = Stream(send, tags, organizer=organizer, ends_at=ends_at, on_caught_up=self._caught_up)
+        stream = Stream(send, tags, circle=circle, ends_at=ends_at, on_caught_up=self._caught_up, jobs=jobs)
         self._joined += 1
-        self.of[organizer].add(stream)
+        self._open += 1
+        for subscribers in self._subscribers(circle):
+            subscribers.add(stream)
         self._wheel.add(stream)
         if ends_at is not None:
             self._mortal.add(stream)
-        metrics.STREAMS.labels(_audience(stream)).inc()
+        metrics.STREAMS.labels(circle.value).inc()
         pause = SOONEST_RETRY + self._joined * 0.037 % RETRY_SPREAD
         self._push(stream, message(frames.retry(pause) + welcome))
         if self._stopping:
@@ -55,18 +72,19 @@ class Streams:
         """The client has gone, or will: as often as one likes."""
         stream.forget()
         if stream in self._wheel:
-            self.of[stream.organizer].remove(stream)
+            for subscribers in self._subscribers(stream.circle):
+                subscribers.remove(stream)
             self._wheel.remove(stream)
+            self._open -= 1
             self._behind.discard(stream)
             self._mortal.discard(stream)
-            metrics.STREAMS.labels(_audience(stream)).dec()
+            metrics.STREAMS.labels(stream.circle.value).dec()
 
     def stop(self) -> None:
         """End all of them at once, and whoever joins from now on."""
         self._stopping = True
-        for subscribers in self.of.values():
-            for stream in subscribers:
-                self._drop(stream, "stopping")
+        for stream in {*itertools.chain(*self.of.values(), *self.of_jobs.values())}:
+            self._drop(stream, "stopping")
 
     def drop_slow(self, since: float) -> None:
         """Those that have been behind since before then, by `time.monotonic()`."""
@@ -79,7 +97,7 @@ class Streams:
             if stream.ends_at is not None and stream.ends_at <= now:
                 self._drop(stream, "expired")
 
-    async def hand_out(self, handed: Iterable[Handing]) -> None:
+    async def hand_out(self, handed: Iterable[tuple[Stream, Message]]) -> None:
         count = 0
         for stream, frame in handed:
             self._push(stream, frame)
@@ -117,6 +135,8 @@ class Streams:
             log.exception("live.send_failed", error=repr(error))
         self.leave(stream)
 
-
-def _audience(stream: Stream) -> str:
-    return "organizer" if stream.organizer else "public"
+    def _subscribers(self, circle: Circle) -> Iterator[Subscribers | JobSubscribers]:
+        if circle in self.of:
+            yield self.of[circle]
+        if circle in self.of_jobs:
+            yield self.of_jobs[circle]

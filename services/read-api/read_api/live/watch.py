@@ -6,14 +6,15 @@ from collections.abc import Callable, Collection, Mapping
 import structlog
 
 from read_api.live import frames
-from read_api.live.ids import EventId
+from read_api.live.circles import Circle
+from read_api.live.ids import EventId, Place
 from read_api.live.stream import Stream, message
 from read_api.live.streams import Streams
 from read_api.live.wheel import Wheel
 
 log = structlog.get_logger()
 
-Told = Mapping[bool, EventId | None]  # by "sees drafts": the last id that all of this audience were handed
+Told = Mapping[Circle, EventId | Place | None]  # the last that all of this circle were handed
 
 
 class Watch:
@@ -37,7 +38,5 @@ class Watch:
         now = time.monotonic()
         self._streams.drop_slow(now - self._patience)
         self._streams.drop_expired(now)
-        beats = {drafts: message(frames.heartbeat(named)) for drafts, named in self._told().items()}
-        await self._streams.hand_out(
-            (stream, beats[stream.organizer]) for stream in turn if stream.behind_since is None
-        )
+        beats = {circle: message(frames.heartbeat(named)) for circle, named in self._told().items()}
+        await self._streams.hand_out((stream, beats[stream.circle]) for stream in turn if stream.behind_since is None)

@@ -18,12 +18,12 @@ from shared.errors import Permanent, UnderstudyError
 from shared.postgres import queries, transaction
 from shared.shopify import ShopifyClient
 from shared.shopify.errors import ShopifyRefused, UserErrors
+from shared.shopify.products import expecting, gid
 from syncer.doctor.findings import Finding, State, failed, how_many, ok, repaired
 from syncer.doctor.ledger import Ledger
 from syncer.doctor.traffic import Heard
 from syncer.rules import Rules
 from syncer.runs import Run, Runs
-from syncer.shop_reader import expecting, gid
 
 log = structlog.get_logger()
 SQL = queries("syncer.doctor")

@@ -17,12 +17,12 @@ import structlog
 from shared.errors import Permanent, Transient
 from shared.postgres import answering, queries, transaction
 from shared.shopify import ShopifyClient
+from shared.shopify.products import expecting
 from syncer import metrics
 from syncer.doctor.findings import State
 from syncer.doctor.look import Look, Refusal, Search, findings
 from syncer.doctor.subscriptions import Diagnosis, Mend, Need, Subscription, diagnose, faults
 from syncer.runs import Runs
-from syncer.shop_reader import expecting
 
 log = structlog.get_logger()
 SQL = queries("syncer.doctor")

@@ -4,12 +4,12 @@ from datetime import datetime, timedelta
 from typing import Any
 
 from shared.shopify import Answer, ShopifyClient
+from shared.shopify.products import expecting
 from syncer.doctor.clocks import Ahead, ahead, narrowed
 from syncer.doctor.definitions import Definition, mapped
 from syncer.doctor.places import Place
 from syncer.doctor.traffic import Newest
 from syncer.rules import Rules
-from syncer.shop_reader import expecting
 
 GRAIN = timedelta(seconds=1)  # of an HTTP date
 MAX_PAGES = 10  # of 250 definitions

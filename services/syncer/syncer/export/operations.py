@@ -11,11 +11,11 @@ import structlog
 
 from shared.shopify import ShopifyClient
 from shared.shopify.errors import UserErrors
+from shared.shopify.products import expecting
 from syncer.export.errors import ExportExpired, ExportFailed, ExportRefused, ExportStalled, TooManyExports
 from syncer.export.query import PREFIX
 from syncer.export.ranges import Range
 from syncer.graphql_nodes import Node
-from syncer.shop_reader import expecting
 
 log = structlog.get_logger()
 

@@ -22,7 +22,7 @@ RETIRED = "retired"
 SEARCH_PATH = f"{SCHEMA}, public"
 PROJECTIONS = ("events", "tickets", "inventory_items", "inventory_levels")  # what is switched
 # What projecting writes besides. The shadow has its own, which nobody reads: it raises, asks and reports nothing.
-INERT = ("collections", "refetches", "drift")
+INERT = ("collections", "refetches", "drift", "effects")
 # What stands in a row of which only the place was kept.
 DOCUMENTS = ("document", "tickets_document", "item", "manage_document", "manage_tickets_document", "manage_item")
 UNREAD = dict.fromkeys(DOCUMENTS, "''") | {

@@ -3,21 +3,9 @@
 from collections.abc import Iterator
 from datetime import datetime, timedelta
 
-from shared.shopify.envelope import Answer
 from syncer.graphql_nodes import Node
 
-SECOND = timedelta(seconds=1)  # the grain of every `updatedAt`, and of an answer's date
-
-
-def their_clock(answer: Answer) -> datetime:
-    """When the read began, by Shopify's clock; by ours where the answer bears no date.
-
-    Behind by at most a second (a date has whole ones) and the way of the answer, never ahead.
-    """
-    mark = answer.postmark
-    if mark is None or mark.date is None:
-        return answer.read_began_at
-    return answer.read_began_at + (mark.date - mark.arrived_at)
+SECOND = timedelta(seconds=1)  # the grain of every `updatedAt`
 
 
 def settles_at(node: Node, grace: float) -> datetime:

@@ -11,11 +11,10 @@ from typing import Any, TypeVar
 
 from shared.errors import Permanent
 from shared.shopify import ShopifyClient
+from shared.shopify.products import expecting, gid, their_clock
 from syncer.graphql_nodes import Node
-from syncer.reconcile.freshness import their_clock
 from syncer.reconcile.windows import Window
 from syncer.rules import Rules
-from syncer.shop_reader import expecting, gid
 
 PAGE = 250
 DEPTH = 20_000  # results of one search

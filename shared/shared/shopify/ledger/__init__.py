@@ -1,7 +1,8 @@
-"""The points of one shop in Redis, shared by all processes: three scripts over one key, by Redis' own clock.
+"""The points of one shop in Redis, shared by all processes: four scripts over one key, by Redis' own clock.
 
     take        the points, or how long to wait: nobody overtakes those who were told to wait, of any process
     give_back   what was not used; and everything an answer says about the level, the limit and the document's cost
+    look        how things stand; takes and writes nothing
     join        a process begins, or was away: what it has under way, and (away) that the level is not to be trusted
 
 Each is atomic, safe in a cluster (one key), and safe to send twice. The arithmetic is that of `shared.shopify.bucket`.
@@ -19,7 +20,7 @@ import orjson
 import redis.asyncio
 
 from shared.points import points_key
-from shared.shopify.bucket import ThrottleStatus
+from shared.shopify.bucket import CUT, LARGEST_REQUEST, LEAST, MISLED, RECOVERY, Bucket, Level, ThrottleStatus
 from shared.shopify.shares import HEAD_ROOM
 from shared.shopify.till import Ask, Granted, Later, Never
 from shared.tags import RedisUnavailable, answering
@@ -49,6 +50,11 @@ _TERMS = {
     "claims": 2000,  # requests under way; the largest bucket (40,000) has no points for more
     "line": 500,  # places
     "documents": 1000,
+    "cut": CUT,
+    "recovery": RECOVERY,
+    "least": LEAST,
+    "misled": MISLED,
+    "largest": LARGEST_REQUEST,
     "keep": 86_400_000,  # milliseconds without any request; a bucket is full again after 20 s
 }
 
@@ -66,6 +72,14 @@ class Entry:
     maximum: float
     rate: float
     at: float
+    held: float
+    allowed: float
+
+    @property
+    def level(self) -> Level:
+        """As far as it is allowed now."""
+        bucket = Bucket(self.maximum, self.rate, self.available, self.at, held=self.held, allowed=self.allowed)
+        return bucket.level(self.at)
 
 
 class Ledger:
@@ -77,8 +91,9 @@ class Ledger:
         self._key = points_key(shop)
         self._terms = orjson.dumps(_TERMS | {"claim": request_timeout + CLAIM_MARGIN})
         texts = {path.name: path.read_text("utf-8") for path in files(__name__).iterdir() if path.name.endswith(".lua")}
-        self._take, self._give_back, self._join = (
-            client.register_script(texts["points.lua"] + texts[f"{name}.lua"]) for name in ("take", "give_back", "join")
+        self._take, self._give_back, self._look, self._join = (
+            client.register_script(texts["points.lua"] + texts[f"{name}.lua"])
+            for name in ("take", "give_back", "look", "join")
         )
 
     async def take(self, ask: Ask, *, now: float | None = None) -> tuple[Granted | Later | Never, Entry]:
@@ -100,13 +115,22 @@ class Ledger:
         status: ThrottleStatus | None = None,
         learnt: tuple[str, float] | None = None,
         *,
+        refused: bool = False,
         now: float | None = None,
     ) -> Entry:
-        """A claim that is not known (any more) was counted as used; its status can only lower the level."""
+        """A claim that is not known (any more) was counted as used; its status can only lower the level.
+
+        `refused`: Shopify said that it had no points for it.
+        """
         told = status and {"maximum": status.maximum, "available": status.available, "rate": status.rate}
         document, cost = learnt or (None, None)
         asked = {"id": claim, "actual": actual, "status": told, "document": document, "cost": cost}
+        asked["refused"] = int(refused)
         return (await self._call(self._give_back, asked, now))[0]
+
+    async def look(self, *, now: float | None = None) -> Entry:
+        """How things stand."""
+        return (await self._call(self._look, {}, now))[0]
 
     async def join(
         self, under_way: Mapping[str, float], *, away: bool, now: float | None = None
@@ -127,8 +151,8 @@ class Ledger:
         if now is not None:
             said["now"] = now
         reply = await self._answer(script, [orjson.dumps(said), self._terms])
-        outcome, seconds, order, born, told, available, maximum, rate, at, *rest = reply
-        numbers = (float(number) for number in (available, maximum, rate, at))
+        outcome, seconds, order, born, told, available, maximum, rate, at, held, allowed, *rest = reply
+        numbers = (float(number) for number in (available, maximum, rate, at, held, allowed))
         return Entry(outcome.decode(), float(seconds), float(order), born.decode(), told == b"1", *numbers), rest
 
     async def _answer(self, script: Any, arguments: list[bytes]) -> list[bytes]:

@@ -15,10 +15,10 @@ if cost > b.maximum then
   return answer('never', 0, order)
 end
 
-local beside, room = b.maximum - cost, b.maximum - b.held
+local beside, room = fill() - cost, fill() - b.held
 local left = 0
 if b.told == 1 then
-  left = math.max(asked.least * beside, asked.most * b.maximum - b.held - cost, terms.head_room)
+  left = math.max(asked.least * beside, asked.most * fill() - b.held - cost, terms.head_room)
   if now < b.careful then left = math.max(left, terms.careful * beside) end
 end
 local needed = cost + math.max(0, math.min(left, beside))
@@ -39,7 +39,7 @@ end
 
 -- When the points will have flowed in; unless requests under way have to end first, which nobody can tell.
 local seconds = terms.soon
-if needed <= room and b.rate > 0 then seconds = (needed + ahead - b.available) / b.rate end
+if needed <= room and b.rate > 0 then seconds = (needed + ahead - b.available) / (b.rate * b.allowed) end
 seconds = math.min(math.max(seconds, terms.soonest), terms.latest)
 -- Who never comes back must not hold up the line for long.
 if line[asked.id] or waiting < terms.line then

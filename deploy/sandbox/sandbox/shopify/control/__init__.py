@@ -10,8 +10,9 @@ No authentication: it is for loopback. Ids are numbers, money strings, times UTC
     POST   /control/inventory              set available (stocking the item there), or null to unstock it
     POST   /control/locations              PATCH /control/locations/{id} opens and closes one
     GET    /control/knobs                  PATCH to change some
+    POST   /control/faults                 arm one that is aimed at single requests; GET those left, DELETE clears
     GET    /control/webhooks               recent deliveries; /flush waits for all, /send sends anything signed
-    GET    /control/journal                every mutation in order, with its effects
+    GET    /control/journal                every mutation in order, with its effects; ?origin=admin&action=productUpdate
     POST   /control/traffic                light traffic, started and stopped
     PUT    /control/scopes                 what the app may do, from now on
     DELETE /control/subscriptions          all webhook subscriptions at once, silently
@@ -27,6 +28,7 @@ from fastapi import APIRouter
 from sandbox.shopify.admin import Admin
 from sandbox.shopify.control.app import AppDesk
 from sandbox.shopify.control.catalogue import CatalogueDesk
+from sandbox.shopify.control.faults import FaultDesk
 from sandbox.shopify.control.finding import Finding
 from sandbox.shopify.control.house import HouseDesk
 from sandbox.shopify.control.stock import StockDesk
@@ -47,4 +49,5 @@ def control_router(
     StockDesk(shop, find).add_to(router)
     WebhookDesk(admin, webhooks).add_to(router)
     AppDesk(admin.executor.backstage).add_to(router)
+    FaultDesk(admin).add_to(router)
     return router

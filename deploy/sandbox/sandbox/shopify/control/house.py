@@ -2,6 +2,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from itertools import islice
 from typing import Annotated
 
 from fastapi import APIRouter, HTTPException, Query
@@ -39,6 +40,7 @@ class HouseDesk:
 
     async def state(self) -> Json:
         shop, courier, bulk = self.shop, self.webhooks.courier, self.admin.executor.backstage.bulk
+        bucket = self.admin.executor.bucket
         return {
             "shop": shop.identity.domain,
             "products": len(shop.products),
@@ -50,15 +52,30 @@ class HouseDesk:
             ],
             "bulk_operations": [bulk_truth(operation, bulk.status(operation)) for operation in bulk.all.values()],
             "throttled": self.admin.executor.throttled,
-            "bucket": self.admin.executor.bucket.status(),
+            "bucket": bucket.status(),
+            "hidden_bucket": bucket.hidden.status() if bucket.hidden else None,
+            "points_spent": bucket.told.spent,
             "requests": {**self.admin.counts, "throttled": self.admin.executor.throttled},
+            "late_effects_due": len(self.admin.carrier.late),
+            "replays": self.admin.executor.backstage.idempotency.replays,
             "webhooks": {**dict.fromkeys(COUNTED, 0), **courier.counts, "pending": courier.pending},
         }
 
-    async def journal(self, after: int = 0, limit: Annotated[int, Query(ge=1, le=100_000)] = 1000) -> Json:
-        """Oldest first, from the sequence number `after` on."""
-        found = [entry for entry in self.shop.journal if entry.sequence > after]
-        return {"entries": [journal_truth(entry) for entry in found[:limit]]}
+    async def journal(
+        self,
+        after: int = 0,
+        limit: Annotated[int, Query(ge=1, le=100_000)] = 1000,
+        origin: str | None = None,
+        action: str | None = None,
+    ) -> Json:
+        """Oldest first, from the sequence number `after` on. Up to `forgotten` there are none left."""
+        found = (
+            entry
+            for entry in self.shop.journal
+            if entry.sequence > after and origin in {None, entry.origin} and action in {None, entry.action}
+        )
+        entries = [journal_truth(entry) for entry in islice(found, limit)]
+        return {"entries": entries, "forgotten": self.shop.forgotten, "last": self.shop.entries}
 
     async def knobs(self) -> Knobs:
         return self.admin.knobs()

@@ -6,12 +6,12 @@ from typing import Any
 
 from sandbox.shopify.catalogue import MetafieldDraft, VariantDraft, free_handle, slug
 from sandbox.shopify.context import number_of
-from sandbox.shopify.metafield_types import normalised, value_problem
 from sandbox.shopify.refusals import UserError, refuse
 from sandbox.shopify.shapes import Product
 from sandbox.shopify.shop import Shop
 
 MAX_TEXT = 255  # characters
+MAX_TAGS = 250
 MAX_PRICE = Decimal(10) ** 18
 PRODUCT_TEXTS = {"title": "Title", "handle": "Handle", "vendor": "Vendor", "productType": "Product type"}
 PLAIN_FIELDS = {
@@ -32,6 +32,9 @@ def text_errors(wanted: dict[str, Any]) -> list[UserError]:
             if name == "productType":
                 message = "Custom product type is too long (maximum is 255 characters)"
                 errors.append(UserError(["customProductType"], message))
+    tags = tags_of(wanted.get("tags"))
+    if len(tags) > MAX_TAGS or any(len(tag) > MAX_TEXT for tag in tags):
+        errors.append(UserError(["tags"], "Product tags is invalid"))
     return errors
 
 
@@ -63,7 +66,7 @@ def _handle(shop: Shop, wanted: str, own: Product | None) -> str:
     holder = shop.handles.get(handle)
     if holder is not None and (own is None or holder != own.id):
         message = f"Handle '{wanted}' already in use. Please provide a new handle."
-        raise refuse(["input", "handle"], message)
+        raise refuse(["input", "handle"], message, "HANDLE_NOT_UNIQUE")
     return handle
 
 
@@ -78,46 +81,43 @@ def tags_of(tags: Iterable[str] | None) -> list[str]:
 
 
 def price_errors(wanted: dict[str, Any], field: list[str], code: str = "GREATER_THAN_OR_EQUAL_TO") -> list[UserError]:
+    """`code` is that of a negative price: it differs from mutation to mutation."""
     price, compare = wanted.get("price"), wanted.get("compareAtPrice")
     if price is not None and price < 0:
         return [UserError([*field, "price"], "Price must be greater than or equal to 0", code)]
     if price is not None and price >= MAX_PRICE:
         return [UserError(field, "must be less than 1000000000000000000")]
+    if compare is not None and compare < 0:
+        return [UserError(field, "must be greater than or equal to 0")]
     if compare is not None and compare >= MAX_PRICE:
         return [UserError([*field, "compareAtPrice"], "must be less than 1000000000000000000", "INVALID_INPUT")]
     return []
 
 
-def cost_errors(item: dict[str, Any] | None, field: list[str], code: str) -> list[UserError]:
+def cost_errors(
+    item: dict[str, Any] | None, field: list[str], code: str, too_high: str | None = None
+) -> list[UserError]:
+    """`code` is that of a negative cost; `too_high`, of one that is too high, is the same unless given."""
     cost = (item or {}).get("cost")
+    here = [*field, "inventoryItem", "cost"]
     if cost is not None and cost < 0:
-        return [UserError([*field, "inventoryItem", "cost"], "Cost per item must be greater than or equal to 0", code)]
+        return [UserError(here, "Cost per item must be greater than or equal to 0", code)]
+    if cost is not None and cost >= MAX_PRICE:
+        return [UserError(here, "Cost per item must be less than 1000000000000000000", too_high or code)]
     return []
 
 
-def metafield_drafts(
-    inputs: list[dict[str, Any]] | None, owner: Any, field: list[str]
-) -> tuple[list[MetafieldDraft], list[UserError]]:
-    """The metafields inside a product or variant input; `owner` lends the type of those it already has."""
-    drafts, errors = [], []
-    for at, wanted in enumerate(inputs or ()):
-        known = owner.metafields.get((wanted.get("namespace"), wanted.get("key"))) if owner else None
-        if wanted.get("id") and owner:
-            number = number_of(wanted["id"], "Metafield")
-            known = next((m for m in owner.metafields.values() if m.id == number), None)
-        type_ = wanted.get("type") or (known.type if known else "")
-        namespace = wanted.get("namespace") or (known.namespace if known else "")
-        key = wanted.get("key") or (known.key if known else "")
-        value = wanted.get("value") or ""
-        problem = "Type can't be blank" if not type_ else value_problem(type_, value)
-        if problem or not namespace or not key:
-            name = "type" if not type_ else "value"
-            errors.append(
-                UserError([*field, "metafields", str(at), name], problem or "Namespace and key can't be blank")
-            )
-            continue
-        drafts.append(MetafieldDraft(namespace, key, type_, normalised(type_, value)))
-    return drafts, errors
+def code_errors(wanted: dict[str, Any], field: list[str], code: str) -> list[UserError]:
+    """SKU and barcode of a variant input."""
+    texts = {
+        "SKU": (["sku"], wanted.get("sku") or (wanted.get("inventoryItem") or {}).get("sku")),
+        "Barcode": (["barcode"], wanted.get("barcode")),
+    }
+    return [
+        UserError([*field, *name], f"{label} is too long (maximum is 255 characters)", code)
+        for label, (name, text) in texts.items()
+        if len(text or "") > MAX_TEXT
+    ]
 
 
 def option_values(

@@ -20,13 +20,20 @@ def perform(info: Info, arguments: Any, effect: Callable[[Action], Payload], emp
         empty: the payload's fields that are null when refused.
 
     """
-    with request_of(info).shop.action(info.field_name, "admin", arguments) as action:
+    request = request_of(info)
+    with request.shop.action(info.field_name, "admin", arguments, request.admission) as action:
+        if request.refusal:
+            return _refused(action, Refused(*request.refusal), empty)
         try:
             payload = effect(action)
         except Refused as refused:
-            action.user_errors = [error.as_json() for error in refused.errors]
-            return refused_payload(refused, empty)
+            return _refused(action, refused, empty)
     return {"userErrors": [], **payload}
+
+
+def _refused(action: Action, refused: Refused, empty: tuple[str, ...]) -> Payload:
+    action.user_errors = [error.as_json() for error in refused.errors]
+    return refused_payload(refused, empty)
 
 
 def refused_payload(refused: Refused, empty: tuple[str, ...]) -> Payload:

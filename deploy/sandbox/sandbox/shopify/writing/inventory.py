@@ -3,6 +3,7 @@
 The order of checks is Shopify's: changeFromQuantity must be there, then the key of @idempotent, then the rest.
 """
 
+import re
 from collections.abc import Callable
 from typing import Any
 
@@ -11,6 +12,7 @@ from graphql.execution.values import get_directive_values
 from sandbox.shopify import catalogue, stock
 from sandbox.shopify.context import Info, number_of, request_of
 from sandbox.shopify.gids import gid, parse_gid
+from sandbox.shopify.idempotency import Done
 from sandbox.shopify.refusals import Refused, UserError, bad_request, not_simulated, refuse, runtime_error
 from sandbox.shopify.shapes import ADJUSTABLE, InventoryItem, Level, Location
 from sandbox.shopify.shop import Action, Shop
@@ -18,13 +20,16 @@ from sandbox.shopify.writing import checks
 from sandbox.shopify.writing.frame import Payload, perform, refused_payload
 
 BILLION = 1_000_000_000
+HIGHEST_SET, HIGHEST_ADJUSTED = BILLION, 2 * BILLION
 REASONS = (
     "correction", "cycle_count_available", "damaged", "movement_canceled", "movement_created", "movement_received",
     "movement_updated", "other", "promotion", "quality_control", "received", "reservation_created",
     "reservation_deleted", "reservation_updated", "restock", "safety_stock", "shrinkage",
 )  # fmt: skip
 
-STALE = "The changeFromQuantity value no longer matches the persisted quantity."
+STALE_SET = "The changeFromQuantity value does not match persisted value."
+STALE_ADJUSTED = "The changeFromQuantity argument no longer matches the persisted quantity."
+HARMONIZED = re.compile(r"\d{6,13}")
 
 
 def set_quantities(_source: Any, info: Info, **arguments: Any) -> Payload:
@@ -39,8 +44,8 @@ def set_quantities(_source: Any, info: Info, **arguments: Any) -> Payload:
             errors.append(UserError(["input", "name"], message, "INVALID_NAME"))
         levels = _levels(action.shop, wanted["quantities"], "quantities", errors)
         for at, one in enumerate(wanted["quantities"]):
-            errors += _bounds(one["quantity"], ["input", "quantities", str(at), "quantity"], negative=False)
-        errors += _doubles(wanted["quantities"]) + _stale(levels, wanted["quantities"], name, "quantities")
+            errors += _bounds(one["quantity"], ["input", "quantities", str(at), "quantity"], HIGHEST_SET)
+        errors += _doubles(wanted["quantities"]) + _stale(levels, wanted["quantities"], name, "quantities", STALE_SET)
         if errors:
             raise Refused(*errors)
         changes = []
@@ -64,10 +69,10 @@ def adjust_quantities(_source: Any, info: Info, **arguments: Any) -> Payload:
             errors.append(UserError(["input", "name"], message, "INVALID_QUANTITY_NAME"))
         levels = _levels(action.shop, wanted["changes"], "changes", errors)
         errors += _ledger_errors(wanted["changes"], name)
-        errors += _stale(levels, wanted["changes"], name, "changes")
+        errors += _stale(levels, wanted["changes"], name, "changes", STALE_ADJUSTED)
         for at, (level, one) in enumerate(zip(levels, wanted["changes"], strict=True)):
             after = (level.quantity(name) if level else 0) + one["delta"]
-            errors += _bounds(after, ["input", "changes", str(at), "delta"], negative=True)
+            errors += _bounds(after, ["input", "changes", str(at), "delta"], HIGHEST_ADJUSTED, negative=True)
         if errors:
             raise Refused(*errors)
         changes = []
@@ -148,9 +153,10 @@ def deactivate(_source: Any, info: Info, **arguments: Any) -> Payload:
 
 def update_item(_source: Any, info: Info, **arguments: Any) -> Payload:
     wanted = arguments["input"]
-    for name in ("harmonizedSystemCode", "provinceCodeOfOrigin"):
-        if wanted.get(name) is not None:
-            raise not_simulated(f"inventoryItemUpdate: {name}")
+    harmonized = wanted.get("harmonizedSystemCode")
+    valid = harmonized is not None and HARMONIZED.fullmatch(harmonized)
+    if valid or wanted.get("provinceCodeOfOrigin") is not None:
+        raise not_simulated("inventoryItemUpdate: where an item comes from")
     number = number_of(arguments["id"], "InventoryItem")
 
     def effect(action: Action) -> Payload:
@@ -159,6 +165,9 @@ def update_item(_source: Any, info: Info, **arguments: Any) -> Payload:
             raise refuse(["id"], "The product couldn't be updated because it does not exist.")
         if (wanted.get("cost") or 0) < 0:
             raise refuse(["input", "cost"], "Cost must be greater than or equal to 0")
+        if harmonized is not None:
+            message = "Harmonized system code must be a number between six and thirteen digits"
+            raise refuse(["input", "harmonizedSystemCode"], message)
         catalogue.edit_item(action, item, checks.item_fields(wanted))
         return {"inventoryItem": item}
 
@@ -180,9 +189,10 @@ def _idempotently(
         raise bad_request("The @idempotent directive is required for this mutation but was not provided.")
     request = request_of(info)
 
-    def once() -> tuple[Payload, bool]:
+    def once() -> Done:
         payload = perform(info, {**arguments, "idempotencyKey": given["key"]}, effect, empty)
-        return payload, not payload["userErrors"] or request.knobs.refused_call_consumes_key
+        refused = bool(payload["userErrors"])
+        return Done(payload, refused, remembered=not refused or request.knobs.refused_call_consumes_key)
 
     try:
         payload: Payload = request.backstage.idempotency.once(
@@ -239,20 +249,22 @@ def _doubles(quantities: list[dict[str, Any]]) -> list[UserError]:
     ]
 
 
-def _stale(levels: list[Level | None], inputs: list[dict[str, Any]], name: str, part: str) -> list[UserError]:
+def _stale(
+    levels: list[Level | None], inputs: list[dict[str, Any]], name: str, part: str, message: str
+) -> list[UserError]:
     """Compare and set: null means no comparison."""
     return [
-        UserError(["input", part, str(at), "changeFromQuantity"], STALE, "CHANGE_FROM_QUANTITY_STALE")
+        UserError(["input", part, str(at), "changeFromQuantity"], message, "CHANGE_FROM_QUANTITY_STALE")
         for at, (level, one) in enumerate(zip(levels, inputs, strict=True))
         if level and one["changeFromQuantity"] is not None and level.quantity(name) != one["changeFromQuantity"]
     ]
 
 
-def _bounds(quantity: int, field: list[str], *, negative: bool) -> list[UserError]:
-    if quantity > BILLION:
-        return [UserError(field, "The quantity can't be higher than 1,000,000,000.", "INVALID_QUANTITY_TOO_HIGH")]
-    if quantity < -BILLION:
-        return [UserError(field, "The quantity can't be lower than -1,000,000,000.", "INVALID_QUANTITY_TOO_LOW")]
+def _bounds(quantity: int, field: list[str], highest: int, *, negative: bool = False) -> list[UserError]:
+    if quantity > highest:
+        return [UserError(field, f"The quantity can't be higher than {highest:,}.", "INVALID_QUANTITY_TOO_HIGH")]
+    if quantity < -highest:
+        return [UserError(field, f"The quantity can't be lower than -{highest:,}.", "INVALID_QUANTITY_TOO_LOW")]
     if quantity < 0 and not negative:
         return [UserError(field, "The quantity can't be negative.", "INVALID_QUANTITY_NEGATIVE")]
     return []

@@ -5,17 +5,14 @@ from typing import Any
 from sandbox.shopify import catalogue
 from sandbox.shopify.context import Info
 from sandbox.shopify.gids import parse_gid
-from sandbox.shopify.metafield_types import known_type, normalised, value_problem
 from sandbox.shopify.reading.metafields import digest
 from sandbox.shopify.refusals import Refused, UserError, refuse
 from sandbox.shopify.shapes import Product, Variant
 from sandbox.shopify.shop import Action, Shop
 from sandbox.shopify.writing.frame import Payload, perform
+from sandbox.shopify.writing.metafield_inputs import NOT_ALLOWED, OF_OTHER_APPS, draft, named, problem
 
 MAX_METAFIELDS = 25
-MIN_NAMESPACE, MAX_NAMESPACE = 3, 255
-MIN_KEY, MAX_KEY = 2, 64
-RESERVED = frozenset({"shopify_standard", "protected", "shopify-l10n-fields"})
 DIGEST_LENGTH = 64
 
 Planned = tuple[Product | Variant, catalogue.MetafieldDraft]
@@ -43,38 +40,16 @@ def set_(_source: Any, info: Info, **arguments: Any) -> Payload:
     return perform(info, arguments, effect, ("metafields",))
 
 
-def _plan(shop: Shop, wanted: dict[str, Any]) -> Planned | UserError:  # noqa: PLR0911 - one guard a line
+def _plan(shop: Shop, wanted: dict[str, Any]) -> Planned | UserError:
     owner = owner_of(shop, wanted["ownerId"])
     if owner is None:
         return UserError(["ownerId"], "Owner does not exist.", "INVALID_VALUE")
-    namespace, key, value = wanted.get("namespace") or "", wanted["key"], wanted["value"]
-    if problem := _name_problem(namespace, key):
-        return problem
-    known = owner.metafields.get((namespace, key))
-    type_ = wanted.get("type") or (known.type if known else "")
-    if not type_:
-        return UserError(["type"], "Type can't be blank", "BLANK")
-    if not known_type(type_):
-        return UserError(["type"], f"Type '{type_}' is not one of the simulated types.", "INVALID_TYPE")
-    if reason := value_problem(type_, value):
-        return UserError(["value"], reason, "INVALID_VALUE")
-    if "compareDigest" in wanted and (problem := _digest_problem(known, wanted["compareDigest"])):
-        return problem
-    return owner, catalogue.MetafieldDraft(namespace, key, type_, normalised(type_, value))
-
-
-def _name_problem(namespace: str, key: str) -> UserError | None:
-    if namespace in RESERVED:
-        return UserError(["namespace"], f"Namespace {namespace} is a reserved namespace")
-    if len(namespace) < MIN_NAMESPACE:
-        return UserError(["namespace"], "Namespace is too short (minimum is 3 characters)", "TOO_SHORT")
-    if len(namespace) > MAX_NAMESPACE:
-        return UserError(["namespace"], "Namespace is too long (maximum is 255 characters)", "TOO_LONG")
-    if len(key) < MIN_KEY:
-        return UserError(["key"], "Key is too short (minimum is 2 characters)", "TOO_SHORT")
-    if len(key) > MAX_KEY:
-        return UserError(["key"], "Key is too long (maximum is 64 characters)", "TOO_LONG")
-    return None
+    one = named(shop, "PRODUCT" if isinstance(owner, Product) else "PRODUCTVARIANT", owner, wanted)
+    if found := problem(one):
+        return found
+    if "compareDigest" in wanted and (found := _digest_problem(one.known, wanted["compareDigest"])):
+        return found
+    return owner, draft(one)
 
 
 def _digest_problem(known: Any, given: str | None) -> UserError | None:
@@ -91,6 +66,8 @@ def delete(_source: Any, info: Info, **arguments: Any) -> Payload:
     wanted = arguments["metafields"]
 
     def effect(action: Action) -> Payload:
+        if any(one["namespace"].startswith(OF_OTHER_APPS) for one in wanted):
+            raise refuse(["metafields"], NOT_ALLOWED)
         deleted: list[dict[str, Any] | None] = []
         for one in wanted:
             owner = owner_of(action.shop, one["ownerId"])

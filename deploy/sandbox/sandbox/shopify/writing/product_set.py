@@ -10,8 +10,10 @@ from sandbox.shopify.shapes import Option, OptionValue, Product, Variant
 from sandbox.shopify.shop import Action, Shop
 from sandbox.shopify.writing import checks
 from sandbox.shopify.writing.frame import Payload, perform
+from sandbox.shopify.writing.metafield_inputs import metafield_drafts
 from sandbox.shopify.writing.variants import MAX_VARIANTS
 
+MAX_OPTIONS = 3
 UNSIMULATED = ("giftCard", "collections", "category")
 
 
@@ -36,7 +38,9 @@ def product_set(_source: Any, info: Info, **arguments: Any) -> Payload:
         _check_texts(wanted, product)
         options = _options(wanted, product)
         plans = _plans(action.shop, wanted, options, product)
-        drafts, errors = checks.metafield_drafts(wanted.get("metafields"), product, ["input"])
+        drafts, errors = metafield_drafts(
+            action.shop, "PRODUCT", product, wanted.get("metafields"), ["input"], "INVALID_METAFIELD"
+        )
         if errors:
             raise Refused(*errors)
         fields = checks.product_fields(action.shop, wanted, product)
@@ -63,7 +67,7 @@ def _existing(shop: Shop, wanted: dict[str, Any], identifier: dict[str, Any] | N
     if identifier and "customId" in identifier:
         raise runtime_error("Metafield definition of type 'id' is required when using custom ids.", "NOT_FOUND")
     if identifier and "handle" in identifier:
-        return shop.products.get(shop.handles.get(identifier["handle"], 0))
+        return _by_handle(shop, wanted, identifier["handle"])
     text = (identifier or {}).get("id") or wanted.get("id")
     if not text:
         return None
@@ -73,21 +77,33 @@ def _existing(shop: Shop, wanted: dict[str, Any], identifier: dict[str, Any] | N
     return product
 
 
+def _by_handle(shop: Shop, wanted: dict[str, Any], handle: str) -> Product | None:
+    product = shop.products.get(shop.handles.get(handle, 0))
+    if product is None and not wanted.get("handle"):
+        message = "The input field corresponding to the identifier is required."
+        raise refuse(["input"], message, "MISSING_FIELD_REQUIRED")
+    if product is None and wanted["handle"] != handle:
+        message = "The identifier value does not match the value of the corresponding field in the input."
+        raise refuse(["input"], message, "INPUT_MISMATCH")
+    return product
+
+
 def _check_texts(wanted: dict[str, Any], product: Product | None) -> None:
     if (product is None or "title" in wanted) and not (wanted.get("title") or "").strip():
-        raise refuse(["input", "title"], "Title can't be blank", "INVALID_INPUT")
+        raise refuse(["input", "title"], "Title must be specified", "INVALID_PRODUCT")
     if len(wanted.get("title") or "") > checks.MAX_TEXT:
-        raise refuse(["input", "title"], "is too long (maximum is 255 characters)")
+        raise refuse(["input", "title"], "is too long (maximum is 255 characters)", "INVALID_PRODUCT")
     errors = checks.text_errors({name: value for name, value in wanted.items() if name != "title"})
     if errors:
-        raise Refused(*(UserError(["input"], error.message) for error in errors))
+        raise Refused(*(UserError(["input"], error.message, "INVALID_PRODUCT") for error in errors))
 
 
 def _options(wanted: dict[str, Any], product: Product | None) -> list[tuple[str, list[str]]]:
     """The options there will be, as (name, known values)."""
     inputs = wanted.get("productOptions")
     if inputs and wanted.get("variants") is None:
-        raise refuse(["input", "variants"], "Variants input is required when updating product options")
+        message = "Variants input is required when updating product options"
+        raise refuse(["input", "variants"], message, "VARIANTS_INPUT_MISSING")
     if not inputs:
         if product is None:
             if any(v["optionValues"] for v in wanted.get("variants") or ()) and not _only_default(wanted["variants"]):
@@ -95,11 +111,31 @@ def _options(wanted: dict[str, Any], product: Product | None) -> list[tuple[str,
                 raise refuse(["input", "productOptions"], message, "PRODUCT_OPTIONS_INPUT_MISSING")
             return catalogue.default_options()
         return [(option.name, [value.name for value in option.values]) for option in product.options]
-    for at, option in enumerate(inputs):
-        if " / " in (option.get("name") or ""):
-            field = ["input", "productOptions", str(at), "name"]
-            raise refuse(field, "The name contains unsupported sequence ' / '", "INVALID_INPUT")
+    _check_options(inputs)
     return [(o.get("name") or "Title", [v["name"] for v in o.get("values") or () if v.get("name")]) for o in inputs]
+
+
+def _check_options(inputs: list[dict[str, Any]]) -> None:
+    """Names and values; that each has a value (docs/shopify.md 3)."""
+    here = ["input", "productOptions"]
+    if len(inputs) > MAX_OPTIONS:
+        raise refuse(here, f"Can only specify a maximum of {MAX_OPTIONS} options", "OPTIONS_OVER_LIMIT")
+    names: set[str] = set()
+    for at, option in enumerate(inputs):
+        name, field = option.get("name") or catalogue.DEFAULT_OPTION, [*here, str(at)]
+        if " / " in name:
+            raise refuse([*field, "name"], "The name contains unsupported sequence ' / '", "INVALID_INPUT")
+        if len(name) > checks.MAX_TEXT:
+            raise refuse([*field, "name"], "Option name is too long.", "INVALID_INPUT")
+        if name in names:
+            raise refuse(here, f"Duplicated option name '{name}'", "DUPLICATED_OPTION_NAME")
+        names.add(name)
+        values = [value["name"] for value in option.get("values") or () if value.get("name")]
+        if not values:
+            raise refuse(field, f"Option '{name}' must specify at least one option value.", "OPTION_VALUES_MISSING")
+        for number, value in enumerate(values):
+            if len(value) > checks.MAX_TEXT:
+                raise refuse([*field, "values", str(number)], "Option value name is too long.", "INVALID_INPUT")
 
 
 def _only_default(variants: list[dict[str, Any]]) -> bool:
@@ -128,7 +164,7 @@ def _plans(
         values = _values(options, one["optionValues"], field)
         if tuple(values) in seen:
             message = f"The variant '{' / '.join(values)}' already exists. Please change at least one option value."
-            raise refuse(field, message)
+            raise refuse(field, message, "INVALID_VARIANT")
         seen.add(tuple(values))
         plans.append(_plan(shop, one, values, _match(one, values, own, by_values, field), field))
     return plans
@@ -141,6 +177,10 @@ def _values(options: list[tuple[str, list[str]]], inputs: list[dict[str, Any]], 
     for at, one in enumerate(inputs):
         if one.get("optionName") not in {name for name, _ in options}:
             raise refuse([*field, "optionValues", str(at)], "Option does not exist", "OPTION_DOES_NOT_EXIST")
+        if not (one.get("name") or "").strip():
+            raise refuse([*field, "optionValues", str(at)], "The name provided is not valid.", "INVALID_INPUT")
+        if len(one["name"]) > checks.MAX_TEXT:
+            raise refuse([*field, "optionValues", str(at)], "Option value name is too long.", "INVALID_INPUT")
     values = [given.get(name) for name, _ in options]
     if any(not value for value in values):
         raise refuse([*field, "optionValues"], "Option values are missing", "OPTION_VALUES_MISSING")
@@ -163,8 +203,10 @@ def _match(
 
 
 def _plan(shop: Shop, one: dict[str, Any], values: list[str], variant: Variant | None, field: list[str]) -> VariantPlan:
-    metafields, errors = checks.metafield_drafts(one.get("metafields"), variant, field)
-    errors += checks.price_errors(one, field, "INVALID_VARIANT")
+    metafields, errors = metafield_drafts(
+        shop, "PRODUCTVARIANT", variant, one.get("metafields"), field, "INVALID_METAFIELD"
+    )
+    errors += checks.price_errors(one, field, "INVALID_VARIANT") + checks.code_errors(one, field, "INVALID_VARIANT")
     errors += checks.cost_errors(one.get("inventoryItem"), field, "INVALID_VARIANT")
     for at, level in enumerate(one.get("inventoryQuantities") or ()):
         if number_of(level["locationId"], "Location") not in shop.locations:

@@ -10,6 +10,7 @@ from sandbox.shopify.shapes import Product
 from sandbox.shopify.shop import Action, Shop
 from sandbox.shopify.writing import checks
 from sandbox.shopify.writing.frame import Payload, perform
+from sandbox.shopify.writing.metafield_inputs import metafield_drafts
 
 UNSIMULATED = ("giftCard", "collectionsToJoin", "collectionsToLeave", "category", "productPublications", "publications")
 
@@ -21,7 +22,7 @@ def create(_source: Any, info: Info, **arguments: Any) -> Payload:
         if wanted.get("id"):
             raise refuse(["input"], "id cannot be specified during creation")
         _check_texts(wanted, blank=not (wanted.get("title") or "").strip())
-        drafts, errors = checks.metafield_drafts(wanted.get("metafields"), None, [])
+        drafts, errors = metafield_drafts(action.shop, "PRODUCT", None, wanted.get("metafields"), [])
         options = option_drafts(wanted.get("productOptions"), ["options"])
         if errors:
             raise Refused(*errors)
@@ -41,7 +42,7 @@ def update(_source: Any, info: Info, **arguments: Any) -> Payload:
     def effect(action: Action) -> Payload:
         product = _identified(action.shop, wanted, arguments.get("identifier"))
         _check_texts(wanted, blank="title" in wanted and not (wanted["title"] or "").strip())
-        drafts, errors = checks.metafield_drafts(wanted.get("metafields"), product, [])
+        drafts, errors = metafield_drafts(action.shop, "PRODUCT", product, wanted.get("metafields"), [])
         if errors:
             raise Refused(*errors)
         catalogue.edit_product(action, product, checks.product_fields(action.shop, wanted, product))
@@ -112,6 +113,8 @@ def _one_input(name: str, arguments: dict[str, Any]) -> dict[str, Any]:
     for key in UNSIMULATED:
         if wanted.get(key):
             raise not_simulated(f"{name}: {key}")
+    if arguments.get("media"):
+        raise not_simulated(f"{name}: media")
     return wanted
 
 

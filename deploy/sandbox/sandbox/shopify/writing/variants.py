@@ -9,6 +9,7 @@ from sandbox.shopify.shapes import Product, Variant
 from sandbox.shopify.shop import Action, Shop
 from sandbox.shopify.writing import checks
 from sandbox.shopify.writing.frame import Payload, perform
+from sandbox.shopify.writing.metafield_inputs import metafield_drafts
 
 MAX_VARIANTS = 2048
 
@@ -46,17 +47,18 @@ def _draft(
 ) -> catalogue.VariantDraft:
     field = ["variants", at]
     values = checks.option_values(product, wanted.get("optionValues") or [], field, None)
-    metafields, errors = checks.metafield_drafts(wanted.get("metafields"), None, field)
-    errors += checks.price_errors(wanted, field) + checks.cost_errors(
-        wanted.get("inventoryItem"), field, "INVALID_INPUT"
+    metafields, errors = metafield_drafts(
+        shop, "PRODUCTVARIANT", None, wanted.get("metafields"), field, "INVALID_INPUT"
     )
+    errors += checks.price_errors(wanted, field) + checks.code_errors(wanted, field, "INVALID_INPUT")
+    errors += checks.cost_errors(wanted.get("inventoryItem"), field, "INVALID_INPUT")
     if values in taken:
         message = f"The variant '{' / '.join(values)}' already exists. Please change at least one option value."
         errors.append(UserError(field, message, "VARIANT_ALREADY_EXISTS_CHANGE_OPTION_VALUE"))
     quantities: dict[int, int] = {}
     for level in wanted.get("inventoryQuantities") or ():
         location = shop.locations.get(number_of(level["locationId"], "Location"))
-        if location is None:
+        if location is None or not location.active:
             message = f"Quantity for {' / '.join(values)} couldn't be set because the location was deleted."
             errors.append(UserError([*field, "inventoryQuantities"], message, "TRACKED_VARIANT_LOCATION_NOT_FOUND"))
             continue
@@ -76,7 +78,7 @@ def update(_source: Any, info: Info, **arguments: Any) -> Payload:
 
     def effect(action: Action) -> Payload:
         product = _product(action.shop, number)
-        plans = [_plan(product, wanted, str(at)) for at, wanted in enumerate(arguments["variants"])]
+        plans = [_plan(action.shop, product, wanted, str(at)) for at, wanted in enumerate(arguments["variants"])]
         _refuse_doubles(product, plans)
         for variant, fields, item, metafields in plans:
             catalogue.edit_variant(action, variant, fields)
@@ -91,7 +93,7 @@ def update(_source: Any, info: Info, **arguments: Any) -> Payload:
 Plan = tuple[Variant, dict[str, Any], dict[str, Any], list[catalogue.MetafieldDraft]]
 
 
-def _plan(product: Product, wanted: dict[str, Any], at: str) -> Plan:
+def _plan(shop: Shop, product: Product, wanted: dict[str, Any], at: str) -> Plan:
     field = ["variants", at]
     if not wanted.get("id"):
         raise refuse([*field, "id"], "Product variant is missing ID attribute", "PRODUCT_VARIANT_ID_MISSING")
@@ -105,9 +107,11 @@ def _plan(product: Product, wanted: dict[str, Any], at: str) -> Plan:
             " use inventoryAdjustQuantities."
         )
         raise refuse([*field, "inventoryQuantities"], message, "NO_INVENTORY_QUANTITIES_ON_VARIANTS_UPDATE")
-    metafields, errors = checks.metafield_drafts(wanted.get("metafields"), variant, field)
-    errors += checks.price_errors(wanted, field)
-    errors += checks.cost_errors(wanted.get("inventoryItem"), field, "GREATER_THAN_OR_EQUAL_TO")
+    metafields, errors = metafield_drafts(
+        shop, "PRODUCTVARIANT", variant, wanted.get("metafields"), field, "INVALID_VALUE"
+    )
+    errors += checks.price_errors(wanted, field) + checks.code_errors(wanted, field, "TOO_LONG")
+    errors += checks.cost_errors(wanted.get("inventoryItem"), field, "GREATER_THAN_OR_EQUAL_TO", "INVALID_INPUT")
     if errors:
         raise Refused(*errors)
     fields = checks.variant_fields(wanted)

@@ -6,8 +6,8 @@ import pytest
 from starlette.datastructures import Headers
 from starlette.requests import Request
 
-from webhook_ingest.intake import Intake
-from webhook_ingest.refusals import Crowded, CutOff, Encoded, Malformed, NotJson, TooLarge, TooSlow
+from shared.intake import Intake
+from shared.refusals import Crowded, CutOff, Encoded, Malformed, NotJson, TooLarge, TooSlow
 
 NEVER = asyncio.Event
 

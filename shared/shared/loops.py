@@ -5,11 +5,12 @@ from collections.abc import Awaitable, Callable
 from contextlib import suppress
 
 import structlog
+from prometheus_client import Counter
 
 from shared.ending import end
 from shared.errors import Unavailable
-from syncer import metrics
 
+LOOP_FAILURES = Counter("understudy_loop_failures_total", "Steps of a loop that failed, by loop", ["loop"])
 log = structlog.get_logger()
 
 FIRST_PAUSE = 0.5  # seconds after an error; doubles
@@ -57,7 +58,7 @@ class Loop:
                     await asyncio.wait_for(self._woken.wait(), self._interval)
 
     def _say(self, error: Exception, failures: int) -> None:
-        metrics.LOOP_FAILURES.labels(self.name).inc()
+        LOOP_FAILURES.labels(self.name).inc()
         known = isinstance(error, Unavailable)
         log.warning(
             "loop.failed", loop=self.name, error=repr(error), failures=failures, exc_info=None if known else error

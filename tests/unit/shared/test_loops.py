@@ -5,9 +5,9 @@ import asyncio
 import pytest
 from waiting import eventually
 
+from shared import loops
 from shared.errors import Unavailable
-from syncer import loops
-from syncer.loops import Loop
+from shared.loops import Loop
 
 
 class Steps:

@@ -1,4 +1,4 @@
-"""Take in the body of a webhook: in bounded memory, within a deadline.
+"""Take in the body of a request: in bounded memory, within a deadline.
 
 No ASGI server limits the time or the size of a body, so both are limited here.
 """
@@ -9,7 +9,7 @@ from contextlib import asynccontextmanager
 
 from starlette.requests import ClientDisconnect, Request
 
-from webhook_ingest.refusals import Crowded, CutOff, Encoded, Malformed, NotJson, TooLarge, TooSlow
+from shared.refusals import Crowded, CutOff, Encoded, Malformed, NotJson, TooLarge, TooSlow
 
 JSON = "application/json"
 MAX_DIGITS = 18  # of a Content-Length; Python refuses to read numbers of thousands

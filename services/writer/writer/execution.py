@@ -1,0 +1,309 @@
+"""Carry out one job: from where it stands to its end, or to where its event is parked.
+
+    before intent -> after intent -> (Shopify) -> after call -> after record -> … -> the end
+
+A procedure says what to ask next. A query may be asked as often as one likes. Before a mutation leaves, its intent is
+committed; after it, its outcome. Whoever dies in between leaves an intent without an outcome: then nobody touches the
+event until the horizon is over, and what was sent can take effect no more.
+"""
+
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+import structlog
+
+from shared.errors import Permanent, Transient, UnderstudyError
+from shared.shopify import ShopifyClient
+from shared.shopify.envelope import Answer
+from shared.shopify.errors import (
+    AnswerTooLarge,
+    ShopifyRefused,
+    UserError,
+    UserErrors,
+)
+from writer import metrics
+from writer.breaker import NOBODY_MAY_WRITE
+from writer.job import Job, State
+from writer.jobs import Ending, Jobs, Sent
+from writer.lease import Lease
+from writer.merging import Group
+from writer.procedures import next_step
+from writer.procedures.steps import (
+    Commanded,
+    Done,
+    Failed,
+    InDoubt,
+    JobError,
+    Progress,
+    Read,
+    ReadBack,
+    Refused,
+    Shop,
+    Succeeded,
+    Unknown,
+    Whole,
+    Write,
+)
+
+log = structlog.get_logger()
+
+MARGIN = 0.1  # of the lease: a request's deadline ends so long before the lease does
+LEAST = 0.3  # of the lease: with less left nothing is sent; the renewal is overdue
+MOST_UNKNOWN = 5  # calls of one job without an answer; then a person has to look
+MOST_READS = 25  # queries between two mutations of one job
+
+Checkpoint = Callable[[str, UUID], Awaitable[None]]
+
+
+async def nowhere(_step: str, _job_id: UUID) -> None:
+    """A checkpoint at which nothing happens."""
+
+
+class TooLateToSend(Transient):
+    """The lease does not last long enough for another request."""
+
+
+@dataclass(frozen=True, slots=True)
+class Parked:
+    """It goes on in so many seconds. `error`: why it could not go on."""
+
+    seconds: float
+    error: Exception | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Ended:
+    state: State
+
+
+class Execution:
+    """One job and what it supersedes. `began` is set once Shopify may have heard of it."""
+
+    def __init__(
+        self,
+        group: Group,
+        *,
+        jobs: Jobs,
+        lease: Lease,
+        client: ShopifyClient,
+        shop: Shop,
+        patience: float,
+        horizon: float,
+        at: Checkpoint = nowhere,
+    ) -> None:
+        """`patience`: seconds for one request. `horizon`: how long Shopify may act on one that was given up."""
+        self.group = group
+        self.began = group.leader.state is State.DISPATCHING
+        self.sending = False  # a request is under way, or its outcome isn't written down yet
+        self._jobs = jobs
+        self._lease = lease
+        self._epoch = lease.epoch
+        self._client = client
+        self._shop = shop
+        self._patience = patience
+        self._horizon = horizon
+        self._at = at
+        self._reads: list[ReadBack] = []
+
+    @property
+    def job(self) -> Job:
+        return self.group.leader
+
+    async def run(self) -> Parked | Ended:
+        """Until its end, or until it has to wait.
+
+        Raises:
+            LeaseLost: another dispatcher goes on with it.
+            Withdrawn: it was cancelled before it began.
+            TooLateToSend, PostgresUnavailable: nothing was sent that isn't written down; again later.
+        """
+        if self.began:
+            await self._jobs.adopt(self._epoch, self.job)
+        try:
+            return await self._go_on()
+        except Permanent as error:  # an answer that is none, a document that Shopify does not know
+            return await self._broken(error)
+
+    async def give_up(self, reason: str) -> Ended | Parked:
+        """It breaks again and again, where nobody expected it: it ends, and says why."""
+        return await self._broken(Permanent(reason))
+
+    async def _go_on(self) -> Parked | Ended:
+        while True:
+            sent = await self._jobs.sent(self.job.id)
+            if sent.ready_in > 0:
+                return await self._park(sent.ready_in)
+            if sent.unknown >= MOST_UNKNOWN:
+                return await self._doubt(sent, f"Shopify gave no answer {sent.unknown} times")
+            step = next_step(self._progress(sent), self._shop)
+            if isinstance(step, Succeeded | Failed | InDoubt):
+                return await self._conclude(step, sent)
+            parked = await (self._read(step) if isinstance(step, Read) else self._write(step))
+            if parked is not None:
+                return parked
+
+    async def _broken(self, error: Permanent) -> Parked | Ended:
+        sent = await self._jobs.sent(self.job.id)
+        if sent.ready_in > 0:
+            return await self._park(sent.ready_in)
+        log.error("job.broke", job=str(self.job.id), kind=self.job.kind, error=repr(error))
+        if sent.unknown:
+            return await self._doubt(sent, f"it can't be read back: {error}")
+        return await self._fail(Failed(JobError("broke", str(error))), sent)
+
+    # Asking Shopify
+
+    async def _read(self, step: Read) -> Parked | None:
+        if len(self._reads) >= MOST_READS:
+            return await self._park(self._horizon)
+        try:
+            answer = await self._client.execute(step.document, step.variables)
+        except ShopifyRefused as error:
+            if error.status in NOBODY_MAY_WRITE:
+                return await self._park(0.0, error)
+            raise
+        except (Transient, AnswerTooLarge) as error:
+            return await self._park(0.0, error)
+        self._reads.append(ReadBack(step.document, answer.data))
+        return None
+
+    async def _write(self, step: Write) -> Parked | None:
+        number: int | None = None
+        self._reads.clear()
+
+        async def intend() -> float:
+            """The points are there: commit the intent, and say for how long the request may take."""
+            nonlocal number
+            if number is not None:  # a token was refused, and with it the request; this is the next attempt
+                await self._record(step, number, None, 0.0)
+            await self._at("before intent", self.job.id)
+            within = self._may_take()
+            number = await self._intend(step, within)
+            self.began = self.sending = True
+            await self._at("after intent", self.job.id)
+            return min(within, self._may_take())
+
+        try:
+            answer = await self._client.execute(step.document, step.variables, before=intend)
+        except UserErrors as error:
+            await self._settle(step, number, Refused(error.errors), error.answer)
+            return None
+        except (UnderstudyError, TimeoutError) as error:
+            if number is None:  # no points, or no lease: nothing was committed
+                raise
+            return await self._without_answer(step, number, error)
+        await self._settle(step, number, Done(answer.data), answer)
+        return None
+
+    def _may_take(self) -> float:
+        """Seconds for one request: it is over before the lease is."""
+        if self._lease.epoch != self._epoch or self._lease.left() < LEAST * self._lease.seconds:
+            raise TooLateToSend
+        return min(self._patience, self._lease.left() - MARGIN * self._lease.seconds)
+
+    async def _intend(self, step: Write, within: float) -> int:
+        if self.began:
+            return await self._jobs.intend(self._epoch, self.job.id, step, within)
+        return await self._jobs.begin(self._epoch, self.group, step, within)
+
+    async def _settle(self, step: Write, number: int | None, outcome: Done | Refused, answer: Answer) -> None:
+        if number is None:
+            raise AssertionError("a request left before its intent was committed")
+        await self._at("after call", self.job.id)
+        cost = answer.cost.actual if answer.cost and answer.cost.actual is not None else 0.0
+        await self._record(step, number, outcome, cost)
+        await self._at("after record", self.job.id)
+
+    async def _without_answer(self, step: Write, number: int, error: UnderstudyError | TimeoutError) -> Parked | None:
+        """A request that may have left, and brought no answer that says what became of it."""
+        if isinstance(error, ShopifyRefused) and error.status not in NOBODY_MAY_WRITE:
+            # Refused as a whole: by its schema, or for a scope that the app does not have.
+            refused = Refused((UserError((), str(error), error.code),))
+            await self._record(step, number, refused, 0.0)
+            return None
+        if getattr(error, "may_have_happened", False):
+            metrics.UNKNOWN.labels(step.document).inc()
+            log.warning("call.unknown", job=str(self.job.id), document=step.document, reason=str(error))
+            await self._jobs.give_up(self.job.id, number)
+            self.sending = False
+            return await self._park(self._horizon, error)
+        await self._record(step, number, None, 0.0)
+        return await self._park(0.0, error)
+
+    async def _record(self, step: Write, number: int, outcome: Done | Refused | None, cost: float) -> None:
+        try:
+            await self._jobs.record(self._epoch, self.job.id, number, outcome, cost)
+        except UnderstudyError:
+            if self._lease.epoch != self._epoch or not self._lease.held:
+                metrics.LATE.labels(step.document).inc()
+                log.error("call.late", job=str(self.job.id), document=step.document, epoch=self._epoch)  # noqa: TRY400 (its words say it all)
+            raise
+        self.sending = False
+
+    # Ends
+
+    async def _conclude(self, step: Succeeded | Failed | InDoubt, sent: Sent) -> Ended | Parked:
+        match step:
+            case Succeeded():
+                return await self._succeed(step)
+            case Failed():
+                return await self._fail(step, sent)
+            case InDoubt(reason):
+                return await self._doubt(sent, reason)
+
+    async def _succeed(self, step: Succeeded) -> Ended:
+        seen = step.observation.as_json()
+        return await self._end(Ending(State.SUCCEEDED, step.event_id, step.ticket_id, observation=seen))
+
+    async def _fail(self, step: Failed, sent: Sent) -> Ended | Parked:
+        """What was merged is tried alone, unless a part of it has taken effect."""
+        if self.job.merged is not None or self.group.superseded:
+            if not self.began:
+                await self._jobs.part(self._epoch, self.group)
+                return Parked(0.0)
+            if all(isinstance(write.outcome, Refused) for write in sent.writes):
+                await self._jobs.split(self._epoch, self.job.id)
+                return Parked(0.0)
+        observation = step.observation or self._to_look_at(sent, step.event_id)
+        seen = None if observation is None else observation.as_json()
+        return await self._end(Ending(State.FAILED, step.event_id, error=step.error.as_json(), observation=seen))
+
+    async def _doubt(self, sent: Sent, reason: str) -> Ended:
+        error = JobError("in_doubt", reason)
+        observation = self._to_look_at(sent, None)
+        log.error("job.in_doubt", job=str(self.job.id), kind=self.job.kind, reason=reason)
+        seen = None if observation is None else observation.as_json()
+        return await self._end(Ending(State.IN_DOUBT, error=error.as_json(), observation=seen))
+
+    async def _end(self, ending: Ending) -> Ended:
+        if not self.began:  # nothing was sent for it
+            await self._jobs.claim(self._epoch, self.group)
+            self.began = True
+        accepted_at = await self._jobs.finish(self._epoch, self.group, ending)
+        await self._at("before announcement", self.job.id)
+        metrics.ended(self.job.kind, ending.state, accepted_at, len(self.group.superseded))
+        log.info(
+            "job.ended", job=str(self.job.id), kind=self.job.kind, state=ending.state, event_id=ending.event_id,
+            superseded=len(self.group.superseded), error=ending.error and ending.error["message"],
+        )  # fmt: skip
+        return Ended(ending.state)
+
+    async def _park(self, seconds: float, error: Exception | None = None) -> Parked:
+        if self.began and seconds > 0:
+            await self._jobs.park(self._epoch, self.job.id, seconds)
+        return Parked(seconds, error)
+
+    # What there is
+
+    def _progress(self, sent: Sent) -> Progress:
+        job = self.job
+        wanted = job.wanted if self.group.merged is None else self.group.merged
+        commanded = Commanded(str(job.id), job.kind, job.event_id, job.ticket_id, wanted)
+        return Progress(commanded, sent.writes, tuple(self._reads), sent.now)
+
+    def _to_look_at(self, sent: Sent, event_id: int | None) -> Whole | None:
+        """Where something may have happened, what there is now has to be seen."""
+        product_id = event_id or self.job.event_id
+        touched = any(isinstance(write.outcome, Done | Unknown) for write in sent.writes)
+        return Whole(product_id) if product_id is not None and touched else None

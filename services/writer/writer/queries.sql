@@ -1,0 +1,101 @@
+-- name: get_due
+-- The first open job of each event that may be carried out now, in the order of acceptance. Left out: events of which one
+-- is under way here ($1), and whatever waits behind a job of the same event.
+SELECT id, seq, lane, kind, event_id, ticket_id, command, merged, state, alone, epoch
+FROM jobs
+WHERE state IN ('queued', 'dispatching') AND superseded_by IS NULL AND due_at <= clock_timestamp()
+  AND lane <> ALL ($1::bigint[])
+  AND NOT EXISTS (
+      SELECT FROM jobs AS earlier
+      WHERE earlier.lane = jobs.lane AND earlier.seq < jobs.seq AND earlier.superseded_by IS NULL
+        AND earlier.state IN ('queued', 'dispatching'))
+ORDER BY seq
+LIMIT $2;
+
+-- name: get_queue
+-- What is queued of one event.
+SELECT id, seq, lane, kind, event_id, ticket_id, command, merged, state, alone, epoch
+FROM jobs WHERE lane = $1 AND state = 'queued' ORDER BY seq LIMIT $2;
+
+-- name: get_calls
+-- What was sent for a job, and what came of it; `ready`: nothing of it can take effect any more.
+SELECT number, document, variables, retry, outcome, answer, sent_at,
+       outcome IS NOT NULL OR COALESCE(gave_up_at, sent_at + make_interval(secs => within)) + make_interval(secs => $2::float8)
+           <= clock_timestamp() AS ready,
+       GREATEST(0, extract(epoch FROM COALESCE(gave_up_at, sent_at + make_interval(secs => within))
+           + make_interval(secs => $2::float8) - clock_timestamp()))::float8 AS ready_in,
+       clock_timestamp() AS now
+FROM calls WHERE job_id = $1 AND NOT discarded AND outcome IS DISTINCT FROM 'not_sent'
+ORDER BY number;
+
+-- name: begin
+-- All of a group, or (fewer rows than members) one of them was cancelled.
+UPDATE jobs SET state = 'dispatching', epoch = $1, dispatched_at = COALESCE(dispatched_at, clock_timestamp()),
+    superseded_by = CASE WHEN id = $2 THEN NULL ELSE $2 END,
+    merged = CASE WHEN id = $2 THEN $4::jsonb END
+WHERE id = ANY ($3::uuid[]) AND state = 'queued'
+RETURNING id;
+
+-- name: adopt
+-- A job that another epoch has left, or one of our own that was parked.
+UPDATE jobs SET epoch = $1 WHERE id = $2 AND state = 'dispatching' AND epoch <= $1 RETURNING id;
+
+-- name: intend
+-- The number of the call; none when the job is not this epoch's (any more).
+WITH job AS (
+    UPDATE jobs SET attempts = attempts + 1 WHERE id = $1 AND state = 'dispatching' AND epoch = $2 RETURNING id
+)
+INSERT INTO calls (job_id, number, document, variables, request_hash, retry, epoch, within)
+SELECT id, (SELECT count(*) FROM calls WHERE job_id = $1), $3, $4, $5, $6, $2, $7 FROM job
+RETURNING number;
+
+-- name: record
+-- What came of a call. It is a fact, whoever holds the lease: who takes over reads it before anything is decided.
+UPDATE calls SET outcome = $3, answer = $4, cost = $5, answered_at = clock_timestamp(), late = $6
+WHERE job_id = $1 AND number = $2 AND outcome IS NULL
+RETURNING job_id;
+
+-- name: charge
+UPDATE jobs SET cost = COALESCE(cost, 0) + $2 WHERE id = $1;
+
+-- name: give_up
+UPDATE calls SET gave_up_at = clock_timestamp() WHERE job_id = $1 AND number = $2 AND outcome IS NULL;
+
+-- name: park
+UPDATE jobs SET due_at = clock_timestamp() + make_interval(secs => $3::float8)
+WHERE id = $1 AND state IN ('queued', 'dispatching') AND (state = 'queued' OR epoch = $2);
+
+-- name: finish
+UPDATE jobs SET state = $3, event_id = COALESCE($4, event_id), ticket_id = COALESCE($5, ticket_id), error = $6,
+    observation = $7, finished_at = clock_timestamp()
+WHERE id = $1 AND epoch = $2 AND state = 'dispatching'
+RETURNING created_at;
+
+-- name: finish_superseded
+-- What the leader's call has carried, with it.
+UPDATE jobs SET state = $3, error = $4, finished_at = clock_timestamp()
+WHERE superseded_by = $1 AND epoch = $2 AND state = 'dispatching'
+RETURNING kind;
+
+-- name: split
+-- What was refused for several at once is tried one by one.
+UPDATE jobs SET state = 'queued', superseded_by = NULL, merged = NULL, alone = true
+WHERE (id = $1 OR superseded_by = $1) AND epoch = $2 AND state = 'dispatching';
+
+-- name: part
+UPDATE jobs SET alone = true WHERE id = ANY ($1::uuid[]) AND state = 'queued';
+
+-- name: discard_calls
+UPDATE calls SET discarded = true WHERE job_id = $1;
+
+-- name: tell_breaker
+UPDATE dispatcher SET breaker_until = clock_timestamp() + make_interval(secs => $2::float8), breaker_reason = $3
+WHERE epoch = $1;
+
+-- name: forget
+-- What ended long ago and has been said.
+DELETE FROM jobs WHERE id IN (
+    SELECT id FROM jobs
+    WHERE finished_at < now() - make_interval(days => $1) AND state NOT IN ('queued', 'dispatching', 'in_doubt')
+    ORDER BY finished_at LIMIT $2)
+RETURNING id;

@@ -1,0 +1,124 @@
+"""Shopify does what it was asked, or doesn't, or does it much later, and says nothing of it: promises P6 and P7."""
+
+import asyncio
+import time
+from collections.abc import AsyncIterator
+from pathlib import Path
+
+import pytest
+from command_stage import CommandStage, Times, command_stage
+from shop_control import Json
+from waiting import eventually
+
+from sandbox.servers import Servers
+
+TIMES = Times(lease=2.0, request=0.5, horizon=1.2)
+SILENCES = ("hangs", "closed", "error", "internal_error")
+
+
+@pytest.fixture
+async def stage(servers: Servers, database: str, tmp_path: Path) -> AsyncIterator[CommandStage]:
+    async with command_stage(servers, database, tmp_path, times=TIMES, writers=0) as made, made.writer_here():
+        await made.leads()
+        yield made
+
+
+async def late(stage: CommandStage, after: float, others: int, patience: float) -> list[float]:
+    """An edit that is carried out so much later, with a newer one behind it; how long edits of other events took."""
+    event, *rest = await stage.new_events(1 + others)
+    await stage.shop.takes_effect_late("productUpdate", after=after, answer="hangs", match='"the first"')
+    first = await stage.edit(event, title="the first")
+
+    async def under_way() -> bool:
+        return bool(await stage.shop.late_effects_due())
+
+    _: bool = await eventually(under_way)
+    second = await stage.edit(event, title="the second")
+    began = time.monotonic()
+    jobs = [await stage.edit(other) for other in rest]
+    took: list[float] = []
+
+    async def timed(job: str) -> None:
+        await stage.ended(job, within=patience)
+        took.append(time.monotonic() - began)
+
+    await asyncio.gather(*(timed(job) for job in jobs))
+    assert await stage.states(first, second) == ["dispatching", "queued"], (
+        "the horizon was over too soon to show anything"
+    )
+    assert await stage.ended(first, second, within=patience) == ["succeeded", "succeeded"]
+    assert await stage.shop.late_effects_due() == 0
+    assert (await stage.shop.product(event["id"]))["title"] == "the second"
+    assert await stage.verdict() == []
+    return took
+
+
+async def test_an_edit_that_takes_effect_late_does_not_overwrite_a_newer_one(stage: CommandStage) -> None:
+    took = await late(stage, TIMES.request + 0.8, others=10, patience=10.0)
+    assert max(took) < TIMES.horizon, "other events waited for it"
+
+
+@pytest.mark.bench
+async def test_an_edit_that_takes_effect_20_s_late_does_not_overwrite_a_newer_one(
+    servers: Servers, database: str, tmp_path: Path
+) -> None:
+    """With the times that a real writer has."""
+    times = Times(lease=20.0, request=10.0, horizon=30.0)
+    async with command_stage(servers, database, tmp_path, times=times, writers=0) as stage, stage.writer_here():
+        await stage.leads()
+        took = await late(stage, 30.0, others=100, patience=60.0)
+    print(f"100 edits of other events took {max(took):.2f} s at most")  # noqa: T201
+    assert max(took) < 20.0
+
+
+async def test_no_answer_to_a_creation_makes_no_second_event_or_ticket(stage: CommandStage) -> None:
+    [event] = await stage.new_events(1)
+    for silence in SILENCES:
+        await stage.shop.fault("productSet", answer=silence, match=f'"done, {silence}"')
+        await stage.shop.fault("productSet", effect="none", answer=silence, match=f'"not done, {silence}"')
+    await stage.shop.fault("productVariantsBulkCreate", answer="hangs")
+    await stage.shop.fault("publishablePublish", answer="closed", times=2)
+    tickets = [
+        {"name": "Standing", "price": "10.00", "capacity": 50},
+        {"name": "Seated", "price": "20.00", "capacity": 5},
+    ]
+    titles = [f"{done}, {silence}" for done in ("done", "not done") for silence in SILENCES]
+    jobs = [await stage.accept("event.create", title=each, status="active", tickets=tickets) for each in titles]
+    jobs.append(await stage.accept("ticket.create", event, name="VIP", price="99.00", capacity=7))
+    assert set(await stage.ended()) == {"succeeded"}
+    assert await stage.verdict() == []
+    made = [product for product in await stage.shop.truth() if product["title"] in titles]
+    assert sorted(product["title"] for product in made) == sorted(titles)
+    assert {tuple(stock_of(product)) for product in made} == {(50, 5)}
+    assert stock_of(await stage.shop.product(event["id"])) == [100, 7]
+
+
+async def test_no_answer_to_a_capacity_or_a_price_moves_no_stock_twice(stage: CommandStage) -> None:
+    events = await stage.new_events(2 * len(SILENCES))
+    for event, (silence, effect) in zip(events, [(s, e) for s in SILENCES for e in ("once", "none")], strict=True):
+        item, variant = event["variants"][0]["inventory_item_id"], event["variants"][0]["id"]
+        for mutation, number in (("inventoryAdjustQuantities", item), ("productVariantsBulkUpdate", variant)):
+            await stage.shop.fault(mutation, effect=effect, answer=silence, match=f'/{number}"')
+        await stage.edit_ticket(event, capacity=130, price="27.50")
+    assert set(await stage.ended()) == {"succeeded"}
+    assert await stage.verdict() == []
+    for event in events:
+        [variant] = (await stage.shop.product(event["id"]))["variants"]
+        assert (variant["inventory_quantity"], variant["price"]) == (130, "27.50")
+
+
+async def test_shopify_answering_twice_has_no_second_effect(stage: CommandStage) -> None:
+    [event] = await stage.new_events(1)
+    for mutation in ("productSet", "productVariantsBulkCreate", "inventoryAdjustQuantities"):
+        await stage.shop.fault(mutation, effect="twice")
+    tickets = [{"name": "Standing", "price": "10.00", "capacity": 50}]
+    await stage.accept("event.create", title="Once", tickets=tickets)
+    await stage.accept("ticket.create", event, name="VIP", price="99.00", capacity=7)
+    await stage.edit_ticket(event, capacity=150)
+    assert set(await stage.ended()) == {"succeeded"}
+    assert await stage.verdict() == []
+    assert [product["title"] for product in await stage.shop.truth()].count("Once") == 1
+
+
+def stock_of(product: Json) -> list[int]:
+    return [variant["inventory_quantity"] for variant in product["variants"]]
