@@ -284,5 +284,10 @@ class _Lane:
             if unit.state != "in_doubt" or unit.leader.job in self.excused:
                 continue
             touched = {(unit.leader.thing, DELETED), (unit.leader.lane, DELETED), *unit.carries}
-            if not any(not deed.ours and touched & {item[:2] for item in deed.items()} for deed in self.deeds):
+            if not any(touched & {item[:2] for item in deed.items()} for deed in self.deeds if _interferes(deed)):
                 yield Violation("in doubt, though it could be read", str(unit.leader))
+
+
+def _interferes(deed: Deed) -> bool:
+    """Somebody else has changed what was there."""
+    return not deed.ours and CREATED not in deed.says

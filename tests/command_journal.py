@@ -24,6 +24,7 @@ OURS = frozenset({"event", "ticket"})  # namespaces of metafields whose keys are
 JOB = ("understudy", "job")
 JOB_ID = 36  # characters of an idempotency key that say whose it is
 SOLD = "sold"
+MERCHANT = "merchant"
 ANEW = frozenset({CREATED, ADJUSTED, SOLD})
 
 
@@ -173,9 +174,10 @@ class _Reader:
 
     def _made_by_merchant(self, given: Json, effects: list[str]) -> Lines:
         [made] = _made(effects, "product")
-        yield f"event:{made}", f"event:{made}", _fields(given)
+        yield f"event:{made}", f"event:{made}", {CREATED: MERCHANT, **_fields(given)}
         for ticket, variant in zip(_made(effects, "variant"), given["variants"], strict=False):
-            yield f"event:{made}", f"ticket:{ticket}", _fields({**variant, "name": variant["title"], "title": None})
+            says = _fields({**variant, "name": variant["title"], "title": None})
+            yield f"event:{made}", f"ticket:{ticket}", {CREATED: MERCHANT, **says}
 
     def _edited_by_merchant(self, given: Json, _: list[str]) -> Lines:
         event = f"event:{given['id']}"

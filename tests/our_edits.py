@@ -62,6 +62,13 @@ async def publish(jetstream: JetStreamContext, change: Change, again: str = "") 
 def _about(event_id: int, left: datetime) -> dict[str, Any]:
     job = uuid4()
     return {
-        "id": f"{Origin.COMMAND}:{job}", "source": "writer", "subject": f"product/{event_id}", "time": datetime.now(UTC),
-        "origin": Origin.COMMAND, "triggered_at": left, "shop": SHOP, "caused_by": str(job), "product_id": event_id,
-    }  # fmt: skip
+        "id": f"{Origin.COMMAND}:{job}",
+        "source": "writer",
+        "subject": f"product/{event_id}",
+        "time": datetime.now(UTC),
+        "origin": Origin.COMMAND,
+        "triggered_at": left,
+        "shop": SHOP,
+        "caused_by": str(job),
+        "product_id": event_id,
+    }

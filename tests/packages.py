@@ -1,4 +1,4 @@
-"""The six packages of the workspace: where their sources are, what they import, what they declare."""
+"""The packages of the workspace: where their sources are, what they import, what they declare."""
 
 import ast
 import re
@@ -46,6 +46,7 @@ PACKAGES = (
     Package(ROOT / "services/webhook-ingest", "webhook_ingest"),
     Package(ROOT / "services/syncer", "syncer"),
     Package(ROOT / "services/read-api", "read_api"),
+    Package(ROOT / "services/writer", "writer"),
     Package(ROOT / "deploy/sandbox", "sandbox"),
     Package(ROOT / "deploy/ops", "ops"),
 )

@@ -2,7 +2,7 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any
 from uuid import uuid4
@@ -64,7 +64,19 @@ class Driver:
     control: ShopControl
     shop: Shop
     before: Before = _nothing
-    writes: list[Written] = field(default_factory=list)
+    begins_at: int = 0  # in the journal
+
+    async def anew(self) -> "Driver":
+        """In the same shop, without events and faults."""
+        await self.control.clear_faults()
+        for product in await self.control.truth():
+            await self.control.delete(product["id"])
+        return Driver(self.client, self.control, self.shop, begins_at=await self.control.journal_end())
+
+    async def effects(self, mutation: str) -> int:
+        """How often that mutation has changed anything."""
+        entries = await self.control.journal(mutation, after=self.begins_at)
+        return sum(bool(entry["effects"]) for entry in entries)
 
     async def run(
         self, kind: str, command: dict[str, Any], event_id: int | None = None, ticket_id: int | None = None, **more: Any

@@ -12,12 +12,12 @@ from shop_control import Json
 
 from sandbox.servers import Servers
 
-EVENTS, EDITS, SALES = 5, 6, 80
+EVENTS, EDITS, SALES = 4, 4, 40
 
 
 @pytest.fixture
 async def stage(servers: Servers, database: str, tmp_path: Path) -> AsyncIterator[CommandStage]:
-    times = Times(lease=3.0, request=1.0, horizon=1.0)
+    times = Times(lease=3.0, request=1.0, horizon=0.2)
     async with command_stage(servers, database, tmp_path, times=times, writers=0) as made, made.writer_here():
         await made.shop.turn(latency_min=0.01, latency_max=0.08)
         await made.leads()

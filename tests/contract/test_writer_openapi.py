@@ -6,14 +6,12 @@ from typing import Any
 
 import jsonschema
 import pytest
-from fastapi import FastAPI
 
-from shared import problems
-from writer.api import Desk, install, shapes
+from writer.api import shapes
 from writer.api.documents import job_document
-from writer.api.eta import STANDARD
-from writer.api.settings import WriterApiSettings
-from writer.wakeups import Wakeups
+from writer.app import create_app
+from writer.procedures.steps import FieldError, JobError
+from writer.settings import WriterSettings
 
 BODIES = {
     ("post", "/v1/events"): "CreateEvent",
@@ -34,17 +32,9 @@ JOBS = {("get", "/v1/jobs"), ("get", "/v1/jobs/{job_id}"), ("delete", "/v1/jobs/
 
 @pytest.fixture(scope="module")
 def document() -> dict[str, Any]:
-    app = FastAPI(title="writer")
-    problems.install(app)
-
-    def nowhere() -> Any:
-        raise AssertionError("nothing is asked of PostgreSQL")
-
-    async def level() -> Any:
-        return STANDARD
-
-    install(app, Desk(nowhere, Wakeups(), WriterApiSettings(), level, 1))
-    return app.openapi()
+    servers = {"nats_url": "nats://n", "postgres_dsn": "postgresql://p", "redis_url": "redis://r", "log_level": "error"}
+    shop = {"shopify_shop": "test.myshopify.com", "shopify_access_token": "shpat_of_the_test"}
+    return create_app(WriterSettings.model_validate(servers | shop)).openapi()
 
 
 def operations(document: dict[str, Any]) -> dict[tuple[str, str], dict[str, Any]]:
@@ -118,6 +108,7 @@ def test_a_job_keeps_to_its_shape(document):
         "attempts": 0,
         "created_at": None,
     }
+    row |= {"error": JobError("refused", "no", (FieldError("#/tickets/0/price", "too low", None),)).as_json()}
     rendered = job_document(row) | {"created_at": shapes.JOB["created_at"]}
     jsonschema.validate(rendered, shape(document, "Job"))
     assert set(rendered) == set(shapes.JOB)

@@ -1,4 +1,4 @@
-"""Hypothesis plays merchant, buyer, writer and post against the running system; after each settle, it equals Shopify."""
+"""Hypothesis plays merchant, buyer, writer and post against the running system; once settled, it equals Shopify."""
 
 import asyncio
 import os
@@ -12,7 +12,6 @@ from hypothesis.stateful import RuleBasedStateMachine, initialize, precondition,
 from our_edits import job_of, our_edits, publish
 from postbox import Letter
 from shop_control import Json, metafield
-from waiting import eventually
 from whole_system import Running
 
 from shared.contracts import Change
@@ -230,11 +229,7 @@ class AnyHistory(RuleBasedStateMachine):
         while self.answers:
             self.observe_one(self.answers.pop())
         self.do(self.running.equal(self.known))
-        self.do(eventually(self.stands, saying="every effect stands in a revision"))
-
-    async def stands(self) -> bool:
-        await self.every_effect_stands()
-        return True
+        self.do(self.every_effect_stands())
 
     def deliver(self, letter: Letter) -> None:
         self.delivered.append(letter)

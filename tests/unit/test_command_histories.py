@@ -137,6 +137,7 @@ def test_doubt_is_innocent_only_where_nobody_can_read() -> None:
     assert promises([A], doubtful, deed(1, title="a")) == ["in doubt, though it could be read"]
     assert promises([A], doubtful, excused={A.job}) == []
     assert promises([A], doubtful, deed(1, ours=False, title="theirs")) == []
+    assert promises([A], doubtful, deed(1, ours=False, created="merchant", title="theirs")) != []
     assert promises([A], doubtful, deed(1, ours=False, **{DELETED: "true"})) == []
 
 

@@ -1,6 +1,7 @@
 """What README.md, ARCHITECTURE.md and the tooling say of the project is so."""
 
 import ast
+import itertools
 import re
 import tomllib
 from collections.abc import Iterator
@@ -12,12 +13,19 @@ from environment import SERVICES, page
 from packages import PACKAGES, ROOT, tree
 
 from ops.cli import app as command_line
-from read_api.app import create_app
+from read_api.app import create_app as create_read_api
 from read_api.settings import ReadApiSettings
+from writer.app import create_app as create_writer
+from writer.settings import WriterSettings
 
 DOCUMENTS = ("README.md", "ARCHITECTURE.md", "CONTRIBUTING.md", "CHANGELOG.md", "docs/shopify.md")
 README = (ROOT / "README.md").read_text("utf-8")
 OURS = ("shared", "services", "deploy", "tests", ".ci")
+NOWHERE: dict[str, Any] = {
+    "nats_url": "nats://nowhere",
+    "postgres_dsn": "postgresql://nowhere",
+    "redis_url": "redis://none",
+}
 PROBES = {"/livez", "/readyz", "/metrics"}
 SOURCES = {".py", ".sql", ".lua", ".graphql", ".md", ".toml", ".yaml", ".conf"}
 THIS = "tests/unit/test_project.py"  # spells out what it looks for
@@ -90,9 +98,15 @@ def test_every_promise_is_kept_by_a_named_test_or_not_yet() -> None:
 
 
 def test_the_readme_lists_every_address_of_read_api() -> None:
-    settings = ReadApiSettings(nats_url="nats://nowhere", postgres_dsn="postgresql://nowhere", redis_url="redis://none")
     listed = [row[0].strip("`") for row in table_rows("The API")]
-    assert sorted(listed) == sorted(create_app(settings).openapi()["paths"].keys() - PROBES)
+    assert sorted(listed) == sorted(create_read_api(ReadApiSettings(**NOWHERE)).openapi()["paths"].keys() - PROBES)
+
+
+def test_the_readme_lists_every_command_that_the_writer_takes() -> None:
+    shop = {"shopify_shop": "nowhere", "shopify_access_token": "none"}
+    paths = create_writer(WriterSettings(**NOWHERE, **shop)).openapi()["paths"]
+    taken = [f"{method.upper()} {path}" for path, methods in paths.items() for method in methods if path not in PROBES]
+    assert sorted(row[0].strip("`") for row in table_rows("Commands")) == sorted(taken)
 
 
 def test_the_readme_lists_every_command() -> None:
@@ -148,6 +162,8 @@ def texts() -> Iterator[tuple[str, str]]:
 
 def table_rows(section: str) -> list[list[str]]:
     """The cells of the first table in a section of README.md, without its head."""
-    text = README.partition(f"\n## {section}\n")[2].partition("\n## ")[0]
-    lines = [line for line in text.splitlines() if line.startswith("|")]
+    text = re.split(rf"^#+ {section}$", README, maxsplit=1, flags=re.MULTILINE)[1]
+    text = re.split(r"^#+ ", text, maxsplit=1, flags=re.MULTILINE)[0].strip()
+    text = text[text.index("\n|") :].strip()
+    lines = list(itertools.takewhile(lambda line: line.startswith("|"), text.splitlines()))
     return [[cell.strip() for cell in line.strip("|").split(" | ")] for line in lines[2:]]

@@ -21,6 +21,7 @@ COMMANDS = {
     "rebuild": ("repair", "rebuild"),
     "runs": ("runs", "app"),
     "drift": ("drift", "drift"),
+    "jobs": ("jobs", "app"),
     "token": ("token", "token"),
     "dead": ("dead", "app"),
     "bench": ("bench", "app"),
@@ -50,7 +51,7 @@ app = typer.Typer(
     cls=Commands,
     help="Takes Shopify's place for everyone who reads, and lines up everyone who writes.",
     epilog="Exit codes: 0 done, 1 failed, 2 wrong usage, 3 a server does not answer, 4 not found, "
-    "5 a run failed or was cancelled, or the doctor found what it can't repair, 130 interrupted. "
+    "5 a run or a job failed, was cancelled or is in doubt, or the doctor found what it can't repair, 130 interrupted. "
     "With --json, stdout is one line of JSON; progress and errors are lines of JSON on stderr.",
     no_args_is_help=True,
     pretty_exceptions_enable=False,

@@ -11,7 +11,7 @@ class Exit(IntEnum):
     USAGE = 2  # typer's own
     UNAVAILABLE = 3
     NOT_FOUND = 4
-    RUN_FAILED = 5  # the syncer took it up, and it came to nothing; or the doctor found what it can't repair
+    RUN_FAILED = 5  # a run or a job came to nothing, or is in doubt; or the doctor found what it can't repair
     INTERRUPTED = 130
 
 

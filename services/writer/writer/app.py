@@ -48,7 +48,7 @@ def create_app(settings: WriterSettings | None = None, at: Checkpoint = nowhere)
             stack.push_async_callback(commands.close)
             yield
 
-    app = FastAPI(title=SERVICE, lifespan=lifespan, redirect_slashes=False, docs_url=None, redoc_url=None)
+    app = FastAPI(title="Understudy commands", version="1", lifespan=lifespan, redirect_slashes=False, redoc_url=None)
     problems.install(app)
     commands = api.install(app, writer.desk())
     health.install(app, settings, {"postgres": writer.postgres_problem})

@@ -17,8 +17,8 @@ from shared.shopify.errors import NeverLeft, ShopifyFaulted, ShopifyRefused, Sho
 THRESHOLD = 5  # a lost connection or a restart over there costs one or two; five in a row are no accident
 FIRST_PAUSE = 1.0  # seconds
 LONGEST_PAUSE = 60.0  # seconds; so long may Shopify be well again before anybody notices
-# Unauthorized, frozen shop, forbidden, locked shop: the same for every command (docs/shopify.md 2.2).
-NOBODY_MAY_WRITE: Final = frozenset({401, 402, 403, 423})
+# Unauthorized, frozen shop, forbidden, no such shop, locked shop: the same for every command (docs/shopify.md 2.2).
+NOBODY_MAY_WRITE: Final = frozenset({401, 402, 403, 404, 423})
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,9 @@ from writer.jobs import Ending, Jobs, Sent
 from writer.lease import Lease
 from writer.merging import Group
 from writer.procedures import next_step
+from writer.procedures.outcomes import CONCURRENT, says
 from writer.procedures.steps import (
+    MOST_WRITES,
     Commanded,
     Done,
     Failed,
@@ -52,6 +54,7 @@ MARGIN = 0.1  # of the lease: a request's deadline ends so long before the lease
 LEAST = 0.3  # of the lease: with less left nothing is sent; the renewal is overdue
 MOST_UNKNOWN = 5  # calls of one job without an answer; then a person has to look
 MOST_READS = 25  # queries between two mutations of one job
+TWIN_PAUSE = 5.0  # seconds until a request is repeated whose twin, of the same key, is still under way at Shopify
 
 Checkpoint = Callable[[str, UUID], Awaitable[None]]
 
@@ -131,7 +134,7 @@ class Execution:
 
     async def _go_on(self) -> Parked | Ended:
         while True:
-            sent = await self._jobs.sent(self.job.id)
+            sent = await self._jobs.sent(self.job)
             if sent.ready_in > 0:
                 return await self._park(sent.ready_in)
             if sent.unknown >= MOST_UNKNOWN:
@@ -144,7 +147,7 @@ class Execution:
                 return parked
 
     async def _broken(self, error: Permanent) -> Parked | Ended:
-        sent = await self._jobs.sent(self.job.id)
+        sent = await self._jobs.sent(self.job)
         if sent.ready_in > 0:
             return await self._park(sent.ready_in)
         log.error("job.broke", job=str(self.job.id), kind=self.job.kind, error=repr(error))
@@ -188,7 +191,7 @@ class Execution:
             answer = await self._client.execute(step.document, step.variables, before=intend)
         except UserErrors as error:
             await self._settle(step, number, Refused(error.errors), error.answer)
-            return None
+            return await self._park(TWIN_PAUSE) if says(error.errors, CONCURRENT) else None
         except (UnderstudyError, TimeoutError) as error:
             if number is None:  # no points, or no lease: nothing was committed
                 raise
@@ -300,7 +303,8 @@ class Execution:
         job = self.job
         wanted = job.wanted if self.group.merged is None else self.group.merged
         commanded = Commanded(str(job.id), job.kind, job.event_id, job.ticket_id, wanted)
-        return Progress(commanded, sent.writes, tuple(self._reads), sent.now)
+        most_writes = MOST_WRITES + job.retried_from
+        return Progress(commanded, sent.writes, tuple(self._reads), sent.now, most_writes)
 
     def _to_look_at(self, sent: Sent, event_id: int | None) -> Whole | None:
         """Where something may have happened, what there is now has to be seen."""

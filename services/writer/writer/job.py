@@ -27,7 +27,8 @@ class Job:
     """A row of `jobs`, as far as it decides what is done next.
 
     `seq` is the order of acceptance. Jobs of one `lane` are carried out one after the other. `merged` is what is
-    carried out instead of `command`: it and everything that it supersedes.
+    carried out instead of `command`: it and everything that it supersedes. `retried_from` is the number of its first
+    call since an operator had it retried: what was sent before counts against no limit any more.
     """
 
     id: UUID
@@ -41,6 +42,7 @@ class Job:
     state: State
     alone: bool
     epoch: int | None
+    retried_from: int = 0
 
     @property
     def wanted(self) -> Mapping[str, Any]:

@@ -29,7 +29,7 @@ class Withdrawn(UnderstudyError):
 class Sent:
     """What was sent for a job. `ready_in`: seconds until nothing of it can take effect any more; 0: now.
 
-    `unknown`: how many of the calls nobody knows the outcome of.
+    `unknown`: of how many calls nobody knows the outcome, since an operator had it retried.
     """
 
     writes: tuple[Written, ...]
@@ -68,18 +68,19 @@ class Jobs:
         async with transaction(self._pool) as connection:
             return [_job(row) for row in await connection.fetch(SQL.get_queue, lane, limit)]
 
-    async def sent(self, job_id: UUID) -> Sent:
+    async def sent(self, job: Job) -> Sent:
         async with transaction(self._pool) as connection:
-            rows = await connection.fetch(SQL.get_calls, job_id, self._horizon)
+            rows = await connection.fetch(SQL.get_calls, job.id, self._horizon)
             now = rows[0]["now"] if rows else await connection.fetchval("SELECT clock_timestamp()")
         writes = tuple(_written(row) for row in rows)
-        unknown = sum(isinstance(write.outcome, Unknown) for write in writes)
+        unknown = sum(isinstance(write.outcome, Unknown) for write in writes if write.number >= job.retried_from)
         return Sent(writes, max((row["ready_in"] for row in rows if not row["ready"]), default=0.0), unknown, now)
 
     async def adopt(self, epoch: int, job: Job) -> None:
         """Take over what another epoch has left."""
         async with holding(self._pool, epoch) as connection:
-            if not await connection.fetchval(SQL.adopt, epoch, job.id):
+            adopted = {row["id"] for row in await connection.fetch(SQL.adopt, epoch, job.id)}
+            if job.id not in adopted:
                 raise LeaseLost(f"job {job.id} is not there to be taken over")
 
     async def begin(self, epoch: int, group: Group, write: Write, within: float) -> int:

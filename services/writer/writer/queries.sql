@@ -1,7 +1,7 @@
 -- name: get_due
 -- The first open job of each event that may be carried out now, in the order of acceptance. Left out: events of which one
 -- is under way here ($1), and whatever waits behind a job of the same event.
-SELECT id, seq, lane, kind, event_id, ticket_id, command, merged, state, alone, epoch
+SELECT id, seq, lane, kind, event_id, ticket_id, command, merged, state, alone, epoch, retried_from
 FROM jobs
 WHERE state IN ('queued', 'dispatching') AND superseded_by IS NULL AND due_at <= clock_timestamp()
   AND lane <> ALL ($1::bigint[])
@@ -14,7 +14,7 @@ LIMIT $2;
 
 -- name: get_queue
 -- What is queued of one event.
-SELECT id, seq, lane, kind, event_id, ticket_id, command, merged, state, alone, epoch
+SELECT id, seq, lane, kind, event_id, ticket_id, command, merged, state, alone, epoch, retried_from
 FROM jobs WHERE lane = $1 AND state = 'queued' ORDER BY seq LIMIT $2;
 
 -- name: get_calls
@@ -37,8 +37,10 @@ WHERE id = ANY ($3::uuid[]) AND state = 'queued'
 RETURNING id;
 
 -- name: adopt
--- A job that another epoch has left, or one of our own that was parked.
-UPDATE jobs SET epoch = $1 WHERE id = $2 AND state = 'dispatching' AND epoch <= $1 RETURNING id;
+-- A job that another epoch has left, or one of our own that was parked; with what it supersedes.
+UPDATE jobs SET epoch = $1
+WHERE (id = $2 OR superseded_by = $2) AND state = 'dispatching' AND epoch <= $1
+RETURNING id;
 
 -- name: intend
 -- The number of the call; none when the job is not this epoch's (any more).
@@ -67,7 +69,7 @@ WHERE id = $1 AND state IN ('queued', 'dispatching') AND (state = 'queued' OR ep
 
 -- name: finish
 UPDATE jobs SET state = $3, event_id = COALESCE($4, event_id), ticket_id = COALESCE($5, ticket_id), error = $6,
-    observation = $7, finished_at = clock_timestamp()
+    observation = $7, observed_at = NULL, finished_at = clock_timestamp()
 WHERE id = $1 AND epoch = $2 AND state = 'dispatching'
 RETURNING created_at;
 

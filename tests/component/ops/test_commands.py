@@ -75,7 +75,12 @@ async def test_status_says_who_is_away_and_ends_with_3(servers: Servers):
     answer = said.answer
     assert answer["ok"] is False
     assert answer["services"]["read-api"] == {"address": away, "ready": False, "problems": {"": "nobody listens there"}}
-    assert {stream["name"] for stream in answer["nats"]["streams"]} == {"CHANGES", "PROJECTIONS", "JOBS", "DEAD_LETTERS"}
+    assert {stream["name"] for stream in answer["nats"]["streams"]} == {
+        "CHANGES",
+        "PROJECTIONS",
+        "JOBS",
+        "DEAD_LETTERS",
+    }
     assert answer["nats"]["consumers"][0]["name"] == "syncer"
 
 

@@ -5,7 +5,9 @@ from uuid import UUID
 
 import orjson
 import pytest
+from our_edits import OurEdits
 from products import PRODUCT, Product, at, by_answer, by_read, by_webhook, deletion
+from stage import TICKETS, next_second, staged
 
 from shared.contracts import Origin
 from shared.postgres import transaction
@@ -135,3 +137,25 @@ async def test_effects_are_dropped_when_nobody_asks_about_them_any_more(seen, mo
     cleaner = Cleaner(seen.pool)
     assert [await cleaner.step(), await cleaner.step()] == [True, False]
     assert set(await standing(seen)) == {UUID(int=0)}
+
+
+async def test_an_answer_hides_no_lost_webhook_from_a_reconcile(pool):
+    """Somebody else's price was lost, our title was answered; the product's own time is that of our edit."""
+    async with staged(pool) as stage:
+        made = await stage.shop.create("Jazz Night", TICKETS)
+        await stage.backfill()
+        await next_second()
+        await stage.shop.edit(made["id"], variants=[{"id": made["variants"][0]["id"], "price": "99.00"}])
+        await next_second()
+        answer = await OurEdits(stage.client).edit(made["id"], title="Edited")
+        await stage.lose()
+        await stage.wire.publish(answer)
+        before = await stage.sql("SELECT title, price FROM events JOIN tickets ON event_id = events.id")
+        assert [(row["title"], str(row["price"])) for row in before] == [("Edited", "25.000")]
+        await next_second()
+        await stage.reconcile()
+        after = await stage.sql("SELECT title, price FROM events JOIN tickets ON event_id = events.id")
+        assert [(row["title"], str(row["price"])) for row in after] == [("Edited", "99.000")]
+        drifted = {field for _, field in await stage.named()}
+        assert "price" in drifted
+        assert "title" not in drifted, "what was answered is no drift"

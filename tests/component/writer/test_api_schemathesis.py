@@ -14,7 +14,7 @@ from schemathesis.specs.openapi.checks import (
 
 from sandbox.shopify.serving import serving
 
-EXAMPLES = 12  # for each address
+EXAMPLES = 8  # for each address
 CHECKS = [not_a_server_error, status_code_conformance, content_type_conformance, response_schema_conformance]
 
 

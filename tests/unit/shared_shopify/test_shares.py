@@ -3,7 +3,7 @@
 import pytest
 
 from shared.shopify.bucket import Bucket
-from shared.shopify.shares import HEAD_ROOM, Share
+from shared.shopify.shares import BEHIND_COMMANDS, HEAD_ROOM, Share, places, urgency
 
 LOWER = [Share.REFETCH, Share.RECONCILE, Share.BACKFILL]
 
@@ -50,3 +50,22 @@ def test_some_points_are_left_whatever_is_expected_back(share):
     while wait(share, 191, bucket) == 0:
         bucket, _ = bucket.take(191, 0.0)
     assert bucket.available >= share.left.least * (2000 - 191)
+
+
+@pytest.mark.parametrize("share", LOWER)
+def test_whoever_waits_goes_before_other_shares_soon_and_before_commands_late(share):
+    assert urgency(share, 100, 3.9) is None
+    assert urgency(share, 100, 4.1) == BEHIND_COMMANDS
+    assert urgency(share, 100, 49) == BEHIND_COMMANDS
+    assert urgency(share, 100, 51) == Share.COMMANDS.rank
+    assert urgency(share, 1000, 61) == Share.COMMANDS.rank  # well within a call's deadline
+
+
+def test_a_command_never_changes_its_place():
+    assert urgency(Share.COMMANDS, 10, 1000) is None
+
+
+def test_half_of_the_slots_are_for_commands_alone():
+    assert [places(64, share.rank) for share in Share] == [64, 32, 31, 30]
+    assert places(64, BEHIND_COMMANDS) == 32
+    assert [places(1, share.rank) for share in Share] == [1, 1, 1, 1]

@@ -120,6 +120,7 @@ def unavailable(*, happened):
     ("error", "everyone"),
     [
         (ShopifyRefused("", status=401), True),
+        (ShopifyRefused("", status=404), True),
         (ShopifyRefused("", status=402), True),
         (ShopifyRefused("", status=403), True),
         (ShopifyRefused("", status=423), True),
@@ -136,7 +137,6 @@ def test_what_says_that_shopify_itself_fails(error, everyone):
     "error",
     [
         Throttled(retry_after=1),
-        ShopifyRefused("", status=404),
         ShopifyRefused("", status=200, code="ACCESS_DENIED"),
         AnswerTooLarge(),
         NeverLeft(),

@@ -35,8 +35,10 @@ JOB = "01990000-0000-7000-8000-abcdef123456"
 PRODUCT, VARIANT, ITEM = "gid://shopify/Product/42", "gid://shopify/ProductVariant/5", "gid://shopify/InventoryItem/9"
 MOST_STEPS = 150
 
-ANSWERED, LOST, NEVER = "answered", "lost", "never"  # what becomes of a request; of the last two nobody hears
-FATES = (ANSWERED, ANSWERED, ANSWERED, LOST, NEVER)
+# What becomes of a request; of all but the first nobody hears. A late one takes effect after the horizon, against all
+# that Shopify lets one expect: what is guarded by a name or a key bears even that.
+ANSWERED, LOST, NEVER, LATE = "answered", "lost", "never", "late"
+FATES = (ANSWERED, ANSWERED, ANSWERED, LOST, NEVER, LATE)
 
 
 def worlds(count):
@@ -45,23 +47,28 @@ def worlds(count):
 
 def carry_out(chance, job, world):
     """The world moves before each step; a write meets its fate; the process may die and forget what it read."""
-    writes, reads = [], []
+    writes, reads, late = [], [], []
     for count in range(MOST_STEPS):
         if chance.random() < 0.1:
             reads = []
         world.move(chance)
+        if late and chance.random() < 0.3:
+            world.write(*late.pop())
         now = NOW + timedelta(seconds=count)
         match next_step(Progress(job, tuple(writes), tuple(reads), now), SHOP):
             case Read(document, variables):
                 reads.append(ReadBack(document, world.read(document, variables)))
             case Write(document, variables):
                 fate = chance.choice(FATES)
-                outcome = Unknown() if fate == NEVER else world.write(document, variables)
+                late += [(document, variables)] if fate == LATE else []
+                outcome = world.write(document, variables) if fate in {ANSWERED, LOST} else Unknown()
                 writes.append(
                     Written(len(writes), document, variables, outcome if fate == ANSWERED else Unknown(), now)
                 )
                 reads = []
             case end:
+                for document, variables in late:
+                    world.write(document, variables)
                 return end
     raise AssertionError("no end")
 

@@ -13,7 +13,7 @@ from sandbox.servers.postgres import postgres_bin
 
 LIBRARIES = (
     "granian", "fastapi", "starlette", "uvloop", "orjson", "asyncpg", "redis", "hiredis", "nats-py", "faststream",
-    "cashews", "fastapi-cache2",
+    "cashews", "fastapi-cache2", "rq",
 )  # fmt: skip
 LOAD = "load before"  # of one, five and fifteen minutes
 QUIET = 0.5  # of a core, on average of the last minute

@@ -9,11 +9,11 @@ from ops import output
 from ops.bench.report import Report, Row, number
 
 PAGE = "README.md"
-ORDER = ("read", "freshness", "live")
+ORDER = ("read", "freshness", "live", "write")
 INTRODUCTION = """\
 # Measured
 
-Made by `understudy bench read|freshness|live --out docs/bench`; not edited by hand. Everything in one table ran on the
+Made by `understudy bench read|freshness|live|write --out docs/bench`; not edited by hand. Everything in one table ran on the
 same machine in the same run, the peers beside ours. A ratio is ours divided by the peer's. Targets that were missed
 say so.
 """

@@ -5,7 +5,11 @@ from dataclasses import asdict, dataclass, field
 from typing import Any, Self
 
 OURS = "understudy"
-NO_RATIO = ("errors", "never seen", "samples", "generator late p99 ms")  # of these, a ratio says nothing
+# Of these, a ratio says nothing.
+NO_RATIO = (
+    "errors", "never seen", "samples", "generator late p99 ms", "commands", "mutations", "THROTTLED", "lost",
+    "out of order", "not done",
+)  # fmt: skip
 MET, MISSED, UNKNOWN = "met", "MISSED", "not measured"
 
 

@@ -25,7 +25,7 @@ ASK_WITHIN = 10.0  # seconds
 
 @dataclass(frozen=True)
 class Subject:
-    """Addresses and process ids of a running system. `postgres_log` is the file that PostgreSQL logs to."""
+    """Addresses, credentials and process ids of a running system. `postgres_log`: the file that PostgreSQL logs to."""
 
     read_apis: Sequence[str]
     webhook_ingest: str
@@ -36,6 +36,9 @@ class Subject:
     nats: str
     pids: Mapping[str, int]
     postgres_log: Path
+    writer: str = ""
+    token: str = ""
+    shopify_token: str = ""
     shop_domain: str = f"{SIMULATED_SHOP}.myshopify.com"
 
     @classmethod
@@ -51,6 +54,9 @@ class Subject:
             nats=servers.nats_url,
             pids={process.name: process.pid for process in system.supervisor.processes},
             postgres_log=plan.directory / "postgres" / "postgres.log",
+            writer=plan.layout.url("writer"),
+            token=plan.credentials.token,
+            shopify_token=plan.shopify_token,
         )
 
     @classmethod
@@ -93,8 +99,13 @@ def place(url: str) -> tuple[str, int]:
 
 
 @contextmanager
-def running(read_replicas: int, events: int, say: Say) -> Iterator[tuple[Subject, System]]:
-    """A whole system in a temporary directory, without traffic, its Shopify answering at once. Nothing of it stays."""
+def running(
+    read_replicas: int, events: int, say: Say, writer: Mapping[str, str] | None = None
+) -> Iterator[tuple[Subject, System]]:
+    """A whole system in a temporary directory, without traffic, its Shopify answering at once. Nothing of it stays.
+
+    `writer`: settings of the writer's, beyond those that `up` gives it.
+    """
     with tempfile.TemporaryDirectory(prefix="understudy-bench-", ignore_cleanup_errors=True) as name:
         directory = Path(name)
         reaper.remove_at_end(directory)
@@ -109,6 +120,7 @@ def running(read_replicas: int, events: int, say: Say) -> Iterator[tuple[Subject
                 traffic=False,
                 latency=(0.0, 0.0),
                 webhook_url=layout.url("webhook_ingest"),
+                writer=writer or {},
             )
         )
         try:

@@ -1,6 +1,7 @@
 """What `understudy up` was asked for. Pure."""
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field
 from pathlib import Path
 from urllib.parse import urlsplit
 
@@ -28,7 +29,10 @@ class OtherShopify:
 
 @dataclass(frozen=True)
 class Plan:
-    """`latency` is the simulated Shopify's, from and to, in seconds. `webhook_url`: where Shopify sends webhooks."""
+    """`latency` is the simulated Shopify's, from and to, in seconds. `webhook_url`: where Shopify sends webhooks.
+
+    `writer`: settings of the writer's, beyond those that it gets anyhow.
+    """
 
     directory: Path
     layout: Layout
@@ -38,6 +42,7 @@ class Plan:
     latency: tuple[float, float]
     webhook_url: str
     other: OtherShopify | None = None
+    writer: Mapping[str, str] = field(default_factory=dict)
 
     @property
     def shopify_url(self) -> str:

@@ -58,7 +58,7 @@ def syncer(plan: Plan, servers: Servers) -> Process:
 
 
 def writer(plan: Plan, servers: Servers) -> Process:
-    settings = {"AUTH_STATIC_KEYS": plan.credentials.key_entry}
+    settings = {"AUTH_STATIC_KEYS": plan.credentials.key_entry, **plan.writer}
     return _service(plan, "writer", "writer", servers.environment() | _shopify(plan) | settings)
 
 

@@ -8,13 +8,13 @@ Within an event, commands are stored one after the other, so that `seq` is the o
 import time
 from collections.abc import Mapping
 from contextlib import AsyncExitStack
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import asyncpg
 import structlog
 
-from shared.errors import Unavailable
+from shared.errors import Transient, Unavailable
 from shared.postgres import Connection, transaction
 from shared.problems import Problem
 from writer.api import checks, metrics
@@ -23,6 +23,7 @@ from writer.api.checks import Known, Pending, Ticket
 from writer.api.commands import Command
 from writer.api.conditions import Condition
 from writer.api.desk import Desk
+from writer.api.errands import Errands
 from writer.api.job_ids import new_job_id
 from writer.api.limits import ClientRates
 from writer.api.statements import SQL
@@ -68,29 +69,22 @@ class Acceptance:
         self._census = census
         self._rates = ClientRates(desk.settings.writer_client_rate, desk.settings.writer_client_burst)
         self._turns = Turns()
+        self._errands: Errands[Accepted] = Errands()
 
     async def accept(self, asked: Asked) -> Accepted:
         """Raises Refusal (412, 422, 429, 503), or Unavailable: then nobody knows whether it was stored, but its key."""
         kind = asked.command.kind
-        began = time.perf_counter()
         try:
-            accepted = await self._in_turn(asked)
+            accepted = await self._accept_once(asked)
         except Refusal as refusal:
             metrics.REFUSED.labels(kind, refusal.reason).inc()
             log.info("command.refused", kind=kind, reason=refusal.reason, owner=asked.owner)
             raise
-        except Unavailable:
+        except Transient as error:
             metrics.REFUSED.labels(kind, "unavailable").inc()
-            raise
+            raise error if isinstance(error, Unavailable) else Unavailable(str(error)) from error
         if accepted.replayed:
             metrics.REPLAYED.labels(kind).inc()
-            return accepted
-        job_id = str(accepted.row["id"])
-        self._census.accepted(asked.owner)
-        self._desk.wakeups.changed(job_id)
-        metrics.ACCEPTED.labels(kind).inc()
-        metrics.ACCEPTANCE_SECONDS.observe(time.perf_counter() - began)
-        log.info("command.accepted", kind=kind, job=job_id, event_id=asked.command.event_id, owner=asked.owner)
         return accepted
 
     async def job(self, job_id: Any) -> Row | None:
@@ -98,22 +92,31 @@ class Acceptance:
         async with transaction(self._desk.pool()) as connection:
             return _row(await connection.fetchrow(SQL.get_job, job_id))
 
-    async def _in_turn(self, asked: Asked) -> Accepted:
+    async def _accept_once(self, asked: Asked) -> Accepted:
+        """Who sends one command many times at once takes one connection, and gets one job."""
         if asked.key is None:
-            return await self._for_event(asked)
-        async with self._turns.of((asked.owner, asked.key)) as followed:
-            if not followed:
-                return await self._for_event(asked)
-        # Somebody of this process was first; all that waited look at once, and usually there is the job.
-        async with transaction(self._desk.pool()) as connection:
-            found = await _sent_before(connection, asked)
-        if found is not None:
-            return found
-        async with self._turns.of((asked.owner, asked.key)):
-            return await self._for_event(asked)
+            return await self._accept(asked)
+        same = (asked.owner, asked.key, asked.command.digest, asked.condition)
+        accepted, shared = await self._errands.share(same, lambda: self._accept(asked))
+        return replace(accepted, replayed=True) if shared else accepted
+
+    async def _accept(self, asked: Asked) -> Accepted:
+        began = time.perf_counter()
+        accepted = await self._for_event(asked)
+        if accepted.replayed:
+            return accepted
+        kind, job_id = asked.command.kind, str(accepted.row["id"])
+        self._census.accepted(asked.owner)
+        self._desk.wakeups.changed(job_id)
+        metrics.ACCEPTED.labels(kind).inc()
+        metrics.ACCEPTANCE_SECONDS.observe(time.perf_counter() - began)
+        log.info("command.accepted", kind=kind, job=job_id, event_id=asked.command.event_id, owner=asked.owner)
+        return accepted
 
     async def _for_event(self, asked: Asked) -> Accepted:
         await self._census.current()
+        if asked.key is None:  # else it may have been sent before, which costs nothing
+            await self._within_limits(asked.owner)
         async with AsyncExitStack() as stack:
             if asked.command.event_id is not None:
                 await stack.enter_async_context(self._turns.of(asked.command.event_id))
@@ -127,7 +130,7 @@ class Acceptance:
             found = await _sent_before(connection, asked)
             if found is not None:
                 return found
-        await self._within_limits(asked.owner)
+            await self._within_limits(asked.owner)
         if command.event_id is not None:
             await connection.execute(SQL.lock_event, command.event_id)
         known = await _known(connection, command)

@@ -5,6 +5,7 @@ from datetime import UTC, datetime
 from typing import Any
 
 QUEUED, DISPATCHING = "queued", "dispatching"
+SUCCEEDED, SUPERSEDED = "succeeded", "superseded"
 
 
 def job_document(
@@ -34,6 +35,12 @@ def job_document(
 def has_ended(row: Mapping[str, Any]) -> bool:
     """Nothing will become of it by itself any more. A superseded job waits for the one that carries its fields."""
     return row["finished_at"] is not None
+
+
+def is_over(row: Mapping[str, Any]) -> bool:
+    """It has ended, and if it took effect, readers can see it."""
+    took_effect = row["state"] in (SUCCEEDED, SUPERSEDED)
+    return has_ended(row) and (not took_effect or row["visible_revision"] is not None)
 
 
 def _digits(number: int | None) -> str | None:

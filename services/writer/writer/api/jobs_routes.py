@@ -18,6 +18,7 @@ from writer.api.documents import job_document
 from writer.api.estimates import Estimates
 from writer.api.parameters import ListParameters, no_such_job
 from writer.api.statements import SQL
+from writer.api.statements import list_jobs as list_jobs_statement
 from writer.api.waiting import Waiting
 
 WRITES = require("events:write")
@@ -76,8 +77,11 @@ def jobs(desk: Desk, acceptance: Acceptance, estimates: Estimates, waiting: Wait
         question = _question(by.owner, asked)
         before = None if asked.cursor is None else _place(question, asked.cursor)
         event_id = None if asked.event_id is None else _known_id(asked.event_id)
+        statement, values = list_jobs_statement(
+            asked.limit + 1, of_owner=by.owner, of_event=event_id, in_state=asked.state, before=before
+        )
         async with transaction(desk.pool()) as connection:
-            rows = await connection.fetch(SQL.list_jobs, by.owner, event_id, asked.state, before, asked.limit + 1)
+            rows = await connection.fetch(statement, *values)
         shown = rows[: asked.limit]
         following = cursors.encode(question, shown[-1]["seq"]) if len(rows) > asked.limit else None
         return answers.jobs([job_document(dict(row)) for row in shown], following, _link(asked, following))
@@ -90,11 +94,11 @@ def jobs(desk: Desk, acceptance: Acceptance, estimates: Estimates, waiting: Wait
         openapi_extra=READS,
     )
     async def get_job(job_id: JobId, by: By, wait: Wait) -> Response:
-        """A job as it is now; with `Prefer: wait=n`, when it has ended, or after n seconds."""
+        """A job as it is now; with `Prefer: wait=n`, when readers see its effect or it has failed, or after n s."""
         row = await _visible(by, job_id)
         headers = {}
         if wait is not None:
-            row, waited = await waiting.until_ended(row, wait, lambda: acceptance.job(job_id))
+            row, waited = await waiting.until_over(row, wait, lambda: acceptance.job(job_id))
             headers = {"Preference-Applied": f"wait={wait}"} if waited else {}
         return answers.job(estimates.document(row), 200, headers)
 

@@ -7,7 +7,7 @@ REQUESTS = Counter("understudy_writer_requests_total", "Requests by route and st
 
 ACCEPTED = Counter("understudy_commands_accepted_total", "Commands that became jobs", ["kind"])
 REPLAYED = Counter("understudy_commands_replayed_total", "Commands that were sent again with their key", ["kind"])
-# reason: invalid, unknown, precondition, key, rate, client_full, full, unavailable
+# reason: unreadable, invalid, unknown, precondition, key, rate, client_full, full, unavailable
 REFUSED = Counter("understudy_commands_refused_total", "Commands that did not become jobs", ["kind", "reason"])
 CANCELLED = Counter("understudy_jobs_cancelled_total", "Jobs that their clients cancelled while they were queued")
 

@@ -42,7 +42,8 @@ IfMatch = Annotated[
 Prefer = Annotated[
     str | None,
     Header(
-        description=f"`wait=n`: answer when the job has ended, or after n seconds (at most {preferences.LONGEST_WAIT})."
+        description="`wait=n`: answer when readers see the effect or it has failed, or after n seconds"
+        f" (at most {preferences.LONGEST_WAIT})."
     ),
 ]
 

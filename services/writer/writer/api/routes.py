@@ -51,7 +51,7 @@ class Reception:
         if accepted.replayed:
             headers["Idempotency-Replayed"] = "true"
         if sender.wait is not None:
-            row, waited = await self._waiting.until_ended(row, sender.wait, lambda: self._acceptance.job(row["id"]))
+            row, waited = await self._waiting.until_over(row, sender.wait, lambda: self._acceptance.job(row["id"]))
             headers |= {"Preference-Applied": f"wait={sender.wait}"} if waited else {}
         return answers.job(self._estimates.document(row), 200 if has_ended(row) else 202, headers)
 

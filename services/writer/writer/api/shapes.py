@@ -26,10 +26,9 @@ class _Shape(BaseModel):
 
 
 class FieldError(_Shape):
-    message: str
-    field: list[str] | None = Field(description="As Shopify names it.")
-    code: str | None
-    pointer: str | None = Field(description="Of the command: a JSON pointer, as in #/tickets/0/price.")
+    pointer: str = Field(description="Into the command: a JSON pointer, as in #/tickets/0/price; # is all of it.")
+    message: str = Field(description="Shopify's words.")
+    code: str | None = Field(description="Shopify's own.")
 
 
 class JobError(_Shape):

@@ -1,7 +1,6 @@
-"""Of many requests at once for the same thing, one goes first and the others wait for it, in memory.
+"""One at a time for each event, in memory: an event that everybody edits doesn't take the connections of the others.
 
-So a client that sends one command a thousand times takes one connection, and one event that everybody edits doesn't
-keep those of the others waiting. Between processes, PostgreSQL's locks do the same.
+Between processes, PostgreSQL's locks do the same.
 """
 
 import asyncio
@@ -14,29 +13,29 @@ PATIENCE = 3.0  # seconds
 
 
 class Crowded(Unavailable):
-    """Too many requests wait for the same event or key."""
+    """Too many requests wait for the same event."""
 
 
 class Turns:
     """One at a time for each key, in the order in which they came."""
 
-    def __init__(self) -> None:
+    def __init__(self, patience: float = PATIENCE) -> None:
+        self._patience = patience
         self._locks: dict[Hashable, tuple[asyncio.Lock, int]] = {}
 
     @asynccontextmanager
-    async def of(self, key: Hashable) -> AsyncIterator[bool]:
-        """Gives whether somebody was before us. Raises Crowded after PATIENCE."""
+    async def of(self, key: Hashable) -> AsyncIterator[None]:
+        """Raises Crowded when its turn doesn't come in time."""
         lock, users = self._locks.get(key, (asyncio.Lock(), 0))
         self._locks[key] = lock, users + 1
         try:
-            waited = lock.locked()
             try:
-                async with asyncio.timeout(PATIENCE):
+                async with asyncio.timeout(self._patience):
                     await lock.acquire()
             except TimeoutError:
                 raise Crowded from None
             try:
-                yield waited
+                yield
             finally:
                 lock.release()
         finally:

@@ -25,6 +25,7 @@ CREATE TABLE jobs (
     alone            boolean NOT NULL DEFAULT false,  -- never to be merged (again)
     superseded_by    uuid,                         -- while that one is dispatching, this one may still come back
     attempts         integer NOT NULL DEFAULT 0,   -- requests that left, or may have left
+    retried_from     integer NOT NULL DEFAULT 0,   -- the number of its first call since an operator had it retried
     due_at           timestamptz NOT NULL DEFAULT now(),  -- not before: its event is parked until then
     epoch            bigint,                       -- of the dispatcher that has it, or had it last
     error            jsonb,
@@ -50,6 +51,10 @@ CREATE INDEX jobs_open_by_owner ON jobs (owner) WHERE state IN ('queued', 'dispa
 CREATE INDEX jobs_by_event     ON jobs (event_id, seq);
 CREATE INDEX jobs_by_state     ON jobs (state, seq);
 CREATE INDEX jobs_by_seq       ON jobs (seq);
+CREATE INDEX jobs_by_owner     ON jobs (owner, seq);
+-- What makes and unmakes events and tickets: commands for what isn't projected yet, or not deleted yet.
+CREATE INDEX jobs_that_name    ON jobs (event_id, ticket_id)
+    WHERE kind IN ('event.create', 'event.delete', 'ticket.create', 'ticket.delete');
 CREATE INDEX jobs_by_leader    ON jobs (superseded_by) WHERE superseded_by IS NOT NULL;
 CREATE INDEX jobs_unannounced  ON jobs (seq) WHERE version > announced;
 CREATE INDEX jobs_unobserved   ON jobs (seq) WHERE observation IS NOT NULL AND observed_at IS NULL;
@@ -108,10 +113,12 @@ INSERT INTO dispatcher DEFAULT VALUES;
 -- Only `done` says that it was done.
 
 CREATE FUNCTION job_cancel(wanted uuid, OUT found text, OUT done boolean) LANGUAGE plpgsql AS $$
+DECLARE
+    was ALIAS FOR $2;  -- `found` is a variable of PL/pgSQL's own
 BEGIN
     done := false;
-    SELECT state INTO found FROM jobs WHERE id = wanted FOR UPDATE;
-    IF found = 'queued' THEN
+    SELECT state INTO was FROM jobs WHERE id = wanted FOR UPDATE;
+    IF was = 'queued' THEN
         UPDATE jobs SET state = 'cancelled', finished_at = clock_timestamp() WHERE id = wanted;
         done := true;
     END IF;
@@ -120,13 +127,16 @@ END $$;
 -- Failed or in doubt: once more, behind everything that was accepted since. What is known of its calls is kept, so a
 -- procedure whose outcome was unknown reads back first; what was refused may be accepted now.
 CREATE FUNCTION job_retry(wanted uuid, words text, OUT found text, OUT done boolean) LANGUAGE plpgsql AS $$
+DECLARE
+    was ALIAS FOR $3;  -- `found` is a variable of PL/pgSQL's own
 BEGIN
     done := false;
-    SELECT state INTO found FROM jobs WHERE id = wanted FOR UPDATE;
-    IF found IN ('failed', 'in_doubt') THEN
+    SELECT state INTO was FROM jobs WHERE id = wanted FOR UPDATE;
+    IF was IN ('failed', 'in_doubt') THEN
         UPDATE calls SET discarded = true WHERE job_id = wanted AND outcome = 'refused';
         UPDATE jobs SET state = 'queued', seq = DEFAULT, alone = true, error = NULL, finished_at = NULL, due_at = now(),
-                        note = words
+                        retried_from = (SELECT count(*) FROM calls WHERE job_id = wanted), note = words,
+                        observation = NULL, observed_at = NULL
         WHERE id = wanted;
         done := true;
     END IF;
@@ -135,16 +145,19 @@ END $$;
 -- In doubt: an operator has looked at Shopify, and says what happened. `event` names what a create has made.
 CREATE FUNCTION job_resolve(wanted uuid, became text, words text, event bigint, OUT found text, OUT done boolean)
 LANGUAGE plpgsql AS $$
+DECLARE
+    was ALIAS FOR $5;  -- `found` is a variable of PL/pgSQL's own
 BEGIN
     done := false;
     IF became NOT IN ('succeeded', 'failed') THEN
         RAISE EXCEPTION 'a job in doubt has succeeded or failed, not %', became USING ERRCODE = 'check_violation';
     END IF;
-    SELECT state INTO found FROM jobs WHERE id = wanted FOR UPDATE;
-    IF found = 'in_doubt' THEN
+    SELECT state INTO was FROM jobs WHERE id = wanted FOR UPDATE;
+    IF was = 'in_doubt' THEN
         UPDATE jobs SET state = became, note = words, event_id = COALESCE(event_id, event),
                         observation = CASE WHEN became = 'succeeded' AND COALESCE(event_id, event) IS NOT NULL
                             THEN jsonb_build_object('what', 'whole', 'product_id', COALESCE(event_id, event)) END,
+                        observed_at = NULL, finished_at = clock_timestamp(),
                         error = CASE WHEN became = 'failed' THEN error END
         WHERE id = wanted;
         UPDATE jobs SET state = CASE became WHEN 'succeeded' THEN 'superseded' ELSE 'failed' END, note = words

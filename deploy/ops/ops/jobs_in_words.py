@@ -1,0 +1,204 @@
+"""What a job's row means, in an operator's words, and what they can do about one that is in doubt. Pure."""
+
+from collections.abc import Iterator, Mapping
+from datetime import UTC, datetime
+from typing import Any
+
+from ops.job import Call, Dispatcher, Job, Story
+from ops.spans import span
+
+STYLES = {
+    "queued": "", "dispatching": "cyan", "succeeded": "green", "superseded": "green", "failed": "bold red",
+    "in_doubt": "bold yellow", "cancelled": "dim",
+}  # fmt: skip
+LONGEST = 60  # characters of a value
+CREATE = "event.create"
+
+
+def lease(told: Dispatcher) -> str:
+    """`dispatched by writer-1 (epoch 7, its lease ends in 12 s)`."""
+    if told.owner is None:
+        return "nobody has ever dispatched: is the writer running?"
+    if not told.held:
+        return f"nobody dispatches: the lease of {told.owner} (epoch {told.epoch}) is over; is the writer running?"
+    return f"dispatched by {told.owner} (epoch {told.epoch}, its lease ends in {span(told.expires_in)})"
+
+
+def breaker(told: Dispatcher) -> str:
+    """Empty while it is closed."""
+    if told.breaker_in <= 0:
+        return ""
+    return f"nothing is sent to Shopify for {span(told.breaker_in)}: {told.breaker_reason or 'it fails'}"
+
+
+def counts(by_state: Mapping[str, int]) -> str:
+    """`3 queued, 1 in doubt`; open ones and those in doubt are always named."""
+    always = ("queued", "dispatching", "in_doubt")
+    return ", ".join(f"{n:,} {state.replace('_', ' ')}" for state, n in by_state.items() if n or state in always)
+
+
+def target(job: Job) -> str:
+    """`event 42`, `ticket 420 of event 42`; of a create that has made nothing yet, what it is to make."""
+    if job.event_id is None:
+        return f"a new event, {value(job.command.get('title'))}"
+    if job.ticket_id is not None:
+        return f"ticket {job.ticket_id} of event {job.event_id}"
+    return f"event {job.event_id}"
+
+
+def facts(story: Story) -> Iterator[tuple[str, str]]:
+    """What is said of a job, line by line."""
+    job = story.job
+    yield "job", str(job.id)
+    yield "command", f"{job.kind}, {target(job)}"
+    yield "of", job.owner
+    yield "state", job.state.replace("_", " ")
+    yield from _moments(job)
+    if job.attempts:
+        yield "requests", f"{job.attempts}" + ("" if job.cost is None else f", {job.cost:g} points")
+    yield from _merged(story)
+    if job.state in ("succeeded", "superseded"):
+        yield "readers", _visible(job)
+    yield from _error(job.error or {})
+    if job.note:
+        yield "note", job.note
+
+
+def _moments(job: Job) -> Iterator[tuple[str, str]]:
+    yield "accepted", time(job.created_at)
+    if job.dispatched_at:
+        yield "dispatched", time(job.dispatched_at)
+    if job.finished_at:
+        yield "ended", f"{time(job.finished_at)}, after {span(job.seconds)}"
+    if job.parked:
+        yield "event parked", f"until {time(job.due_at)}, {span(job.due_in)} more"
+
+
+def _merged(story: Story) -> Iterator[tuple[str, str]]:
+    job = story.job
+    if job.superseded_by:
+        carried = "carried by" if job.state in ("superseded", "dispatching") else "was carried by"
+        yield carried, f"job {job.superseded_by}, which took its fields in"
+    for taken in story.took_in:
+        yield "took in", f"job {taken}"
+
+
+def _error(error: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    if error:
+        yield "error", f"{error.get('message')} ({error.get('code')})"
+    for each in error.get("errors") or ():
+        yield "", f"{each.get('pointer') or each.get('field') or ''} {each.get('message')}".strip()
+
+
+def asked(story: Story) -> list[tuple[str, str, str]]:
+    """Field, what is wanted, and what organizers read of it now, as far as an event shows it."""
+    shown = _shown(story)
+    return [(name, value(wanted), value(_now(shown, name))) for name, wanted in sorted(story.job.wanted.items())]
+
+
+def calls(story: Story) -> list[tuple[object, ...]]:
+    return [
+        (
+            call.number,
+            call.document,
+            call.retry.replace("_", " "),
+            f"{call.sent_at.astimezone(UTC):%H:%M:%S.%f}"[:-3],
+            f"{call.within:.1f} s",
+            _outcome(call),
+            None if call.cost is None else f"{call.cost:g}",
+            _remarks(call),
+        )
+        for call in story.calls
+    ]
+
+
+def advice(story: Story) -> list[str]:
+    """What an operator can do now; nothing where nothing has to be done."""
+    job = story.job
+    if job.state == "failed":
+        return [f"Once its cause is mended: understudy jobs retry {job.id}"]
+    if job.state != "in_doubt":
+        return []
+    event = " --event ID" if job.kind == CREATE and job.event_id is None else ""
+    return [
+        "Nobody knows whether Shopify has done this, and nothing more is sent for it by itself.",
+        *_where_to_look(story),
+        f"It is there:     understudy jobs resolve {job.id} --as succeeded{event} --note '…'",
+        f"It is not:       understudy jobs retry {job.id}   (it looks once more itself before it sends anything)",
+        f"Leave it undone: understudy jobs resolve {job.id} --as failed --note '…'",
+    ]
+
+
+def value(thing: Any) -> str:
+    """Short."""
+    if thing is None:
+        return "-"
+    text = " ".join((thing if isinstance(thing, str) else str(thing)).split())
+    return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
+
+
+def time(at: datetime) -> str:
+    return f"{at.astimezone(UTC):%Y-%m-%d %H:%M:%S} UTC"
+
+
+def _where_to_look(story: Story) -> Iterator[str]:
+    job = story.job
+    if job.event_id is None:
+        handle = _handle(story.calls)
+        named = f"the handle {handle}" if handle else f"the title {value(job.command.get('title'))}"
+        yield f"Look in Shopify's admin, /admin/products, for a product with {named}."
+        yield f"It is this job's if its metafield understudy.job says {job.id}."
+        return
+    place = f"/admin/products/{job.event_id}" + ("" if job.ticket_id is None else f"/variants/{job.ticket_id}")
+    match job.kind:
+        case "event.delete" | "ticket.delete":
+            yield f"Look in Shopify's admin whether {place} is gone."
+        case "ticket.create":
+            named = value(job.command.get("name"))
+            yield f"Look in Shopify's admin, {place}, for a variant {named} whose metafield understudy.job is {job.id}."
+        case _:
+            yield f"Look in Shopify's admin, {place}, whether it is as wanted above."
+    if story.deleted:
+        yield "The event is deleted in Shopify, as far as we have heard."
+
+
+def _handle(sent: Any) -> str | None:
+    """The one that the last create chose."""
+    handles = [(call.variables.get("input") or {}).get("handle") for call in sent]
+    return next((handle for handle in reversed(handles) if handle), None)
+
+
+def _visible(job: Job) -> str:
+    if job.visible_revision is not None:
+        return f"see it from revision {job.visible_revision} on"
+    return "don't see it yet" + ("" if job.observed_at else "; it was not said on the bus yet")
+
+
+def _shown(story: Story) -> Mapping[str, Any]:
+    """The event, or of a command for a ticket that ticket."""
+    served, wanted = story.served or {}, story.job.ticket_id
+    if not story.job.kind.startswith("ticket."):
+        return served
+    found = [each for each in served.get("tickets") or () if each.get("id") == str(wanted)]
+    return found[0] if found else {}
+
+
+def _now(shown: Mapping[str, Any], name: str) -> Any:
+    """The command's fields are flat: `venue_city`."""
+    if name.startswith("venue_"):
+        return (shown.get("venue") or {}).get(name.removeprefix("venue_"))
+    return shown.get(name)
+
+
+def _outcome(call: Call) -> str:
+    if call.outcome is not None:
+        return call.outcome.replace("_", " ")
+    return "no answer" if call.gave_up_at else "unknown"
+
+
+def _remarks(call: Call) -> str:
+    said = [str(each.get("message")) for each in (call.answer or {}).get("userErrors") or ()]
+    said += ["answered after the lease was lost"] if call.late else []
+    said += [f"given up at {call.gave_up_at.astimezone(UTC):%H:%M:%S}"] if call.gave_up_at else []
+    said += ["no longer counts: tried again"] if call.discarded else []
+    return "; ".join(said)
