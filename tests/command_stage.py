@@ -79,6 +79,16 @@ class CommandStage:
     given: list[Given] = field(default_factory=list)
     retried: dict[str, list[int]] = field(default_factory=dict)  # by job: further places in the order
     events: dict[int, Json] = field(default_factory=dict)
+    since: int = 0  # in the journal
+
+    async def anew(self) -> "CommandStage":
+        """Another test begins: what was accepted and done so far is no part of it."""
+        await self.shop.clear_faults()
+        self.given.clear()
+        self.retried.clear()
+        self.events.clear()
+        self.since = await self.shop.journal_end()
+        return self
 
     # The shop
 
@@ -156,6 +166,16 @@ class CommandStage:
         _: bool = await eventually(closed, within)
         return await self.states(*asked)
 
+    async def unannounced(self) -> int:
+        """How many jobs are not what was last said of them on the bus."""
+        return int(await self.pool.fetchval("SELECT count(*) FROM jobs WHERE version > announced"))
+
+    async def announced(self, within: float = 10.0) -> None:
+        async def said() -> bool:
+            return not await self.unannounced()
+
+        _: bool = await eventually(said, within, saying="everything was announced")
+
     async def calls(self, job: str) -> list[Json]:
         rows = await self.pool.fetch("SELECT * FROM calls WHERE job_id = $1 ORDER BY number", UUID(job))
         return [dict(row) for row in rows]
@@ -217,6 +237,10 @@ class CommandStage:
         async with serving(create_writer(WriterSettings(**known | settings))) as url:
             yield url
 
+    async def effects(self) -> list[str]:
+        """The mutations of this test that Shopify carried out, in their order."""
+        return [entry["action"] for entry in await self.shop.journal(after=self.since) if not entry["user_errors"]]
+
     async def struck(self, job: str, step: str, within: float = 20.0) -> int:
         """Until a writer was killed or stopped there; its process id."""
 
@@ -234,7 +258,7 @@ class CommandStage:
         became = {str(row["id"]): _became(row) for row in rows}
         made = {str(row["id"]): row for row in rows}
         commands = [self._command(given, made.get(given.job)) for given in self.given]
-        done = deeds(await self.shop.journal(origin=None), [*self.events.values(), *truth])
+        done = deeds(await self.shop.journal(origin=None, after=self.since), [*self.events.values(), *truth])
         doubtful = {given.event_id for given in self.given if given.job in excused}
         counted = [product for product in truth if product["id"] in self.events.keys() - doubtful]
         return [*judge(commands, became, done, settled=settled, excused=excused), *stock(counted, done)]
@@ -246,7 +270,8 @@ class CommandStage:
         is_ticket = given.kind.startswith("ticket.")
         orders = (given.order, *self.retried.get(given.job, ()))
         thing = (f"ticket:{ticket_id}" if ticket_id else f"job:{given.job}") if is_ticket else lane
-        return Command(given.job, lane, orders, thing, asked(given), {ADJUSTED: given.job} if is_ticket else {})
+        may = {ADJUSTED: given.job} if is_ticket else {"tags": ""}  # a new event has none
+        return Command(given.job, lane, orders, thing, asked(given), may)
 
 
 def asked(given: Given) -> dict[str, Value]:

@@ -42,8 +42,9 @@ class System:
 
     @property
     def ports(self) -> list[int]:
-        names = ("read_api", "webhook_ingest", "shopify", "syncer", "nats", "nats_monitor", "postgres", "redis")
-        return [port for name in names if (port := urlsplit(self.said[name]).port)]
+        names = ("webhook_ingest", "shopify", "syncer", "nats", "nats_monitor", "postgres", "redis")
+        addresses = [*(self.said[name] for name in names), *self.said["read_apis"], *self.said["writers"]]
+        return [port for address in addresses if (port := urlsplit(address).port)]
 
     def family(self) -> list[psutil.Process]:
         """The command and every process below it, and the one that outlives it for a moment to tidy up."""

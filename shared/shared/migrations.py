@@ -69,7 +69,7 @@ def load(package: str) -> list[Migration]:
 
 
 def run_migrations(owner: str) -> None:
-    """A service's command `migrate`: apply what is missing in POSTGRES_DSN, or leave with exit code 1 and the reason."""
+    """A service's command `migrate`: apply what is missing in POSTGRES_DSN, or leave with exit code 1."""
     telemetry.configure(ServiceSettings(), "migrate")
     settings = load_settings(PostgresSettings)
     try:

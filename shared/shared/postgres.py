@@ -94,8 +94,9 @@ async def connect(
 
     `search_path`: the schemas in which names without one are looked up, in order; `public` without it. `reset`: undo
     after each use what a session may keep (locks, settings, cursors); who only SELECTs keeps nothing, and saves a trip.
-    Not `eager`: it connects when it is asked for something, and so begins whatever is down. `longest_pause`: seconds that
-    a transaction may stand still until the server ends it with its locks: its process may have been stopped; 0: for ever.
+    Not `eager`: it connects when it is asked for something, and so begins whatever is down. `longest_pause`: seconds
+    that a transaction may stand still until the server ends it, with its locks, because its process may have been
+    stopped; 0: for ever.
 
     Raises:
         PostgresUnavailable: nobody answers there.

@@ -13,11 +13,12 @@ import pytest
 from command_line import understudy
 from up_command import nothing_left
 
-from ops.bench import bare, cold, curve, freshness, hot, mixed
+from ops.bench import bare, cold, curve, freshness, hot, mixed, write
 from ops.bench.contenders import CACHE_ASIDE, CASHEWS_LOCK, NGINX
 from ops.bench.questions import path
 from ops.bench.report import OURS
 from ops.bench.requirements import NotInstalled, program
+from ops.bench.simulated import Limits
 from ops.bench.statements import counted
 from ops.bench.subject import Subject, running
 
@@ -78,6 +79,22 @@ async def test_every_edit_is_seen_on_every_replica(subject: Subject) -> None:
     baselines = await bare.measure(subject, events, 20.0, 1.0)
     assert {name: len(times) for name, times in baselines.items()} == {bare.DURABLE: 20, bare.HEARD: 20, bare.READ: 20}
     assert all(seconds > 0 for seconds in (*baselines[bare.DURABLE], *baselines[bare.READ]))
+
+
+async def test_commands_are_measured_beside_a_queue_and_a_client_that_backs_off(tmp_path: Path) -> None:
+    pytest.importorskip("rq", reason="the extra ops[bench] is not installed")
+    plan = write.Plan(40, 10, Limits(size=200.0, rate=100.0, latency=0.2), peer_seconds=6.0, pace=40.0)
+    with running(read_replicas=1, events=EVENTS, say=say, writer=write.settings(plan)) as (system, _):
+        event_ids = [event["id"] for event in await asyncio.to_thread(system.events)]
+        found = await write.measure(system, plan, event_ids, tmp_path, say)
+    ours, naive, queued, merged, slow = found.rows
+    assert [row.who for row in found.rows] == [OURS, write.NAIVE, write.QUEUE, OURS, OURS]
+    assert (ours.figures["mutations"], queued.figures["out of order"]) == (40, 0)
+    for row in (ours, merged):
+        assert {row.figures[name] for name in ("THROTTLED", "lost", "out of order")} == {0}
+    assert ours.figures["points used %"] > queued.figures["points used %"]
+    assert naive.figures["mutations"] > 20
+    assert slow.figures["accepted p99 ms"] > 0
 
 
 def test_the_curve_ends_where_a_server_no_longer_keeps_up() -> None:

@@ -96,6 +96,7 @@ async def test_each_command_has_its_effect_once_though_writers_die(stage: Comman
     schedules = [Schedule(chance, number) for number in range(3)]
     await carried_out(stage, schedules, chance)
     assert stage.fates.struck() > 0, "nobody came to where somebody was to die"
+    await stage.announced()
     assert await stage.verdict() == []
 
 
@@ -121,9 +122,10 @@ async def test_nothing_is_lost_or_doubled_at_any_step(stage: CommandStage, step:
     second, elsewhere = await stage.edit(event), await stage.edit(other)
     assert await stage.ended(elsewhere) == ["succeeded"]
     stopped = [each for each in stage.writers if each.process.alive and each.pid == pid]
-    assert await stage.ended(first, second) == ["succeeded", "succeeded"]
+    assert set(await stage.ended(first, second)) <= {"succeeded", "superseded"}
     for each in stopped:
         each.go_on()
     third = await stage.edit(event)
     assert await stage.ended(third) == ["succeeded"]
+    await stage.announced()
     assert await stage.verdict() == []

@@ -2,10 +2,10 @@
 
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
-from pathlib import Path
 
 import pytest
 from command_stage import CommandStage, Times, command_stage
+from databases import fresh_database
 from lines import Line, line
 from waiting import eventually
 
@@ -16,10 +16,21 @@ EVENTS = 4
 BACK_WITHIN = 20.0  # seconds
 
 
-@pytest.fixture
-async def stage(servers: Servers, database: str, tmp_path: Path) -> AsyncIterator[CommandStage]:
-    async with command_stage(servers, database, tmp_path, times=TIMES, writers=0) as made:
+@pytest.fixture(scope="module")
+async def one_stage(
+    servers: Servers, postgres_dsn: str, template_database: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[CommandStage]:
+    directory = tmp_path_factory.mktemp("stage")
+    async with (
+        fresh_database(postgres_dsn, template_database) as dsn,
+        command_stage(servers, dsn, directory, times=TIMES, writers=0) as made,
+    ):
         yield made
+
+
+@pytest.fixture
+async def stage(one_stage: CommandStage) -> CommandStage:
+    return await one_stage.anew()
 
 
 @asynccontextmanager
@@ -42,6 +53,7 @@ async def announced(stage: CommandStage) -> bool:
     return not await stage.pool.fetchval("SELECT count(*) FROM jobs WHERE version > announced")
 
 
+@pytest.mark.bench  # measures nothing; takes its time
 async def test_without_redis_commands_are_dispatched(stage: CommandStage) -> None:
     await stage.new_events(EVENTS)
     async with reached_by(stage, "REDIS_URL") as redis:
@@ -59,15 +71,15 @@ async def test_without_nats_commands_are_dispatched_and_announced_when_it_is_bac
         await stage.ended(*await edit_all(stage))
         await nats.close()
         assert set(await stage.ended(*await edit_all(stage))) == {"succeeded"}
-        assert not await announced(stage)
+        assert await stage.unannounced()
         await nats.open()
-        await until(lambda: announced(stage))
+        await stage.announced(BACK_WITHIN)
     assert await stage.verdict() == []
 
 
 async def test_postgresql_that_goes_away_under_a_call_makes_no_second_effect(stage: CommandStage) -> None:
-    await stage.shop.turn(latency_min=0.2, latency_max=0.2)
     await stage.new_events(EVENTS)
+    await stage.shop.turn(latency_min=0.2, latency_max=0.2)
     async with reached_by(stage, "POSTGRES_DSN") as postgres:
         await edit_all(stage)
         event = next(iter(stage.events.values()))
@@ -81,7 +93,7 @@ async def test_postgresql_that_goes_away_under_a_call_makes_no_second_effect(sta
         await postgres.close()
 
         async def effects() -> bool:
-            return bool(await stage.shop.journal())
+            return bool(await stage.effects())
 
         await until(effects)
         await postgres.open()

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import psutil
 import pytest
+from command_line import understudy
 from up_command import System, launched, nothing_left, runs, up
 from waiting import eventually
 
@@ -21,6 +22,7 @@ KEYS = {
     "read_api",
     "read_apis",
     "writer",
+    "writers",
     "webhook_ingest",
     "web",
     "shopify",
@@ -36,7 +38,7 @@ KEYS = {
 
 @pytest.fixture(scope="module")
 async def system() -> AsyncIterator[System]:
-    async with up("--events", str(EVENTS), "--read-replicas", "2") as system:
+    async with up("--events", str(EVENTS), "--read-replicas", "2", "--write-replicas", "2") as system:
         yield system
 
 
@@ -47,9 +49,10 @@ async def public_products(system: System) -> list[dict]:
 
 async def test_it_prints_one_line_with_every_address_and_credential(system: System):
     assert set(system.said) >= KEYS
-    assert (system.said["writer"], system.said["web"]) == (None, None)
-    assert len(system.said["read_apis"]) == 2
-    assert system.said["read_apis"][0] == system.said["read_api"]
+    assert system.said["web"] is None
+    for room in ("read_api", "writer"):
+        assert len(system.said[f"{room}s"]) == 2
+        assert system.said[f"{room}s"][0] == system.said[room]
 
 
 async def test_every_event_of_the_shop_is_readable_once_it_says_ready(system: System):
@@ -78,6 +81,35 @@ async def test_an_edit_in_the_shop_is_served_by_every_read_api_under_a_new_etag(
         assert int(now.headers["X-Revision"]) > int(old.headers["X-Revision"])
         conditional = [{"If-None-Match": answer.headers["ETag"]} for answer in (old, now)]
         assert [(await system.http.get(path, headers=each)).status_code for each in conditional] == [200, 304]
+
+
+async def test_a_command_to_any_writer_is_carried_out_once_and_operators_are_told_its_story(system: System):
+    product = (await public_products(system))[0]
+    title, postgres = f"Commanded {secrets.token_hex(4)}", ("--postgres", system.said["postgres"])
+    answers = [
+        await system.http.patch(
+            f"{writer}/v1/events/{product['id']}",
+            json={"title": title},
+            headers={"Authorization": f"Bearer {system.said['token']}", "Idempotency-Key": title},
+        )
+        for writer in system.said["writers"]
+    ]
+    assert {answer.status_code for answer in answers} <= {200, 202}, answers[0].text
+    (job_id,) = {answer.json()["job_id"] for answer in answers}
+    ended = await understudy("jobs", "wait", job_id, "--json", *postgres)
+    assert (ended.code, ended.answer["state"]) == (0, "succeeded"), ended.err
+    event = f"{system.said['read_api']}/v1/events/{product['id']}"
+
+    async def visible() -> bool:
+        job = (await understudy("jobs", "show", job_id, "--json", *postgres)).answer
+        assert [(call["document"], call["outcome"]) for call in job["calls"]] == [("event_edit", "done")]
+        return job["visible_revision"] is not None
+
+    await eventually(visible, within=10)
+    assert (await system.http.get(event)).json()["title"] == title
+    listed = (await understudy("jobs", "--event", str(product["id"]), "--json", *postgres)).answer
+    assert [job["id"] for job in listed["jobs"]] == [job_id]
+    assert (listed["counts"]["succeeded"], listed["dispatcher"]["held"]) == (1, True)
 
 
 async def test_a_service_that_is_killed_is_started_again(system: System):

@@ -1,21 +1,14 @@
 """What the environment says to the syncer."""
 
 import re
-from typing import Annotated
 
-from pydantic import BeforeValidator, Field, HttpUrl, field_validator
-from pydantic_settings import NoDecode
+from pydantic import Field, HttpUrl, field_validator
 
-from shared.metafield_settings import MetafieldSettings
+from shared.event_settings import EventSettings, Words
 from shared.settings import NatsSettings, PostgresSettings, RedisSettings, ServiceSettings
 from shared.shopify import ShopifySettings
 from syncer.purger.settings import CdnSettings
 from syncer.rules import Rules
-
-
-def _split(value: object) -> object:
-    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
-
 
 ORIGIN = re.compile(r"https://[\w.-]+(:\d+)?|http://[\w.\[\]:-]+:\d+")
 
@@ -24,11 +17,9 @@ ORIGIN = re.compile(r"https://[\w.-]+(:\d+)?|http://[\w.\[\]:-]+:\d+")
 HELD = 1 + 1 + 4 + 1
 LEAST_POOL = HELD + 1  # with fewer they could all wait for each other
 
-Words = Annotated[frozenset[str], NoDecode, BeforeValidator(_split)]
-
 
 class SyncerSettings(
-    ServiceSettings, NatsSettings, PostgresSettings, RedisSettings, ShopifySettings, MetafieldSettings, CdnSettings
+    ServiceSettings, NatsSettings, PostgresSettings, RedisSettings, ShopifySettings, EventSettings, CdnSettings
 ):
     # What is left over is for two batches of changes, the relay, the refetchers and whatever a run does.
     postgres_pool_size: int = Field(
@@ -40,8 +31,6 @@ class SyncerSettings(
     shopify_location_id: int | None = Field(
         None, gt=0, description="The location that commands put stock at; the doctor checks that it is there."
     )
-    event_product_types: Words = Field(frozenset(), description="Product types that are events; none named: all.")
-    event_tags: Words = Field(frozenset(), description="Product tags that make an event; none named: all are.")
     few_left_share: float = Field(0.1, ge=0, le=1, description="few_left from this share of the capacity down,")
     few_left_pieces: int = Field(10, ge=0, description="or from this many pieces.")
     bulk_operations: int = Field(3, ge=1, le=5, description="Bulk operations at once, to read everything.")

@@ -52,7 +52,7 @@ log = structlog.get_logger()
 
 MARGIN = 0.1  # of the lease: a request's deadline ends so long before the lease does
 LEAST = 0.3  # of the lease: with less left nothing is sent; the renewal is overdue
-MOST_UNKNOWN = 5  # calls of one job without an answer; then a person has to look
+MOST_UNANSWERED = 5  # calls of one job whose sender waited in vain; then a person has to look
 MOST_READS = 25  # queries between two mutations of one job
 TWIN_PAUSE = 5.0  # seconds until a request is repeated whose twin, of the same key, is still under way at Shopify
 
@@ -137,11 +137,11 @@ class Execution:
             sent = await self._jobs.sent(self.job)
             if sent.ready_in > 0:
                 return await self._park(sent.ready_in)
-            if sent.unknown >= MOST_UNKNOWN:
-                return await self._doubt(sent, f"Shopify gave no answer {sent.unknown} times")
             step = next_step(self._progress(sent), self._shop)
             if isinstance(step, Succeeded | Failed | InDoubt):
                 return await self._conclude(step, sent)
+            if isinstance(step, Write) and sent.unanswered >= MOST_UNANSWERED:  # what a read can tell, it has told
+                return await self._doubt(sent, f"Shopify gave no answer {sent.unanswered} times")
             parked = await (self._read(step) if isinstance(step, Read) else self._write(step))
             if parked is not None:
                 return parked

@@ -29,12 +29,14 @@ class Withdrawn(UnderstudyError):
 class Sent:
     """What was sent for a job. `ready_in`: seconds until nothing of it can take effect any more; 0: now.
 
-    `unknown`: of how many calls nobody knows the outcome, since an operator had it retried.
+    Since an operator had it retried: `unknown`, of how many calls nobody knows the outcome; `unanswered`, how many of
+    them were given up by whoever sent them. (The others' senders have died. That says nothing about Shopify.)
     """
 
     writes: tuple[Written, ...]
     ready_in: float
     unknown: int
+    unanswered: int
     now: datetime
 
 
@@ -73,8 +75,9 @@ class Jobs:
             rows = await connection.fetch(SQL.get_calls, job.id, self._horizon)
             now = rows[0]["now"] if rows else await connection.fetchval("SELECT clock_timestamp()")
         writes = tuple(_written(row) for row in rows)
-        unknown = sum(isinstance(write.outcome, Unknown) for write in writes if write.number >= job.retried_from)
-        return Sent(writes, max((row["ready_in"] for row in rows if not row["ready"]), default=0.0), unknown, now)
+        open_ = [row for row in rows if row["outcome"] is None and row["number"] >= job.retried_from]
+        ready_in = max((row["ready_in"] for row in rows if not row["ready"]), default=0.0)
+        return Sent(writes, ready_in, len(open_), sum(row["given_up"] for row in open_), now)
 
     async def adopt(self, epoch: int, job: Job) -> None:
         """Take over what another epoch has left."""

@@ -19,7 +19,7 @@ FROM jobs WHERE lane = $1 AND state = 'queued' ORDER BY seq LIMIT $2;
 
 -- name: get_calls
 -- What was sent for a job, and what came of it; `ready`: nothing of it can take effect any more.
-SELECT number, document, variables, retry, outcome, answer, sent_at,
+SELECT number, document, variables, retry, outcome, answer, sent_at, gave_up_at IS NOT NULL AS given_up,
        outcome IS NOT NULL OR COALESCE(gave_up_at, sent_at + make_interval(secs => within)) + make_interval(secs => $2::float8)
            <= clock_timestamp() AS ready,
        GREATEST(0, extract(epoch FROM COALESCE(gave_up_at, sent_at + make_interval(secs => within))

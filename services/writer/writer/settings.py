@@ -6,7 +6,7 @@ from pydantic import Field, field_validator
 from pydantic_settings import NoDecode
 
 from shared.auth.settings import AuthSettings
-from shared.metafield_settings import MetafieldSettings
+from shared.event_settings import EventSettings
 from shared.settings import NatsSettings, PostgresSettings, RedisSettings, ServiceSettings
 from shared.shopify import ShopifySettings
 from writer.api.settings import WriterApiSettings
@@ -19,7 +19,7 @@ class WriterSettings(
     RedisSettings,
     ShopifySettings,
     AuthSettings,
-    MetafieldSettings,
+    EventSettings,
     WriterApiSettings,
 ):
     # One that hangs longer than this counts as unknown: the lease has to outlast it. Shopify answers in 2-3 s.

@@ -30,7 +30,14 @@ async def read_shop(client: ShopifyClient, settings: WriterSettings) -> Shop:
         _location(client, settings.shopify_location_id),
         _publications(client, settings.shopify_publication_ids),
     )
-    return Shop(location_id, publication_ids, shop.data["shop"]["currencyCode"], settings.metafields())
+    return Shop(
+        location_id,
+        publication_ids,
+        shop.data["shop"]["currencyCode"],
+        settings.metafields(),
+        event_type=min(settings.event_product_types, default=None),
+        event_tags=tuple(sorted(settings.event_tags)),
+    )
 
 
 async def _location(client: ShopifyClient, wanted: int | None) -> int:

@@ -48,9 +48,16 @@ def test_ports_follow_each_other_and_further_read_apis_come_last():
     assert layout.url("nats", "nats") == Layout.of(8080).url("nats", "nats")
 
 
+def test_further_writers_come_behind_the_read_apis_and_all_of_them_are_started(tmp_path: Path):
+    layout = Layout.of(8080, 2, 3)
+    assert layout.writers == ["writer", "writer_2", "writer_3"]
+    assert list(layout.ports)[-3:] == ["read_api_2", "writer_2", "writer_3"]
+    assert set(layout.writers) <= set(plan(tmp_path, layout=layout).rooms)
+
+
 def test_port_0_means_free_ports_all_different():
-    ports = list(Layout.of(0, 4).ports.values())
-    assert len(set(ports)) == len(ports) == 13
+    ports = list(Layout.of(0, 4, 2).ports.values())
+    assert len(set(ports)) == len(ports) == 14
 
 
 def test_credentials_are_made_once_and_readable_by_nobody_else(tmp_path: Path):
@@ -67,12 +74,13 @@ def test_a_service_gets_what_it_needs_and_nothing_of_the_users_own_settings(
     monkeypatch.setenv("SHOPIFY_LOCATION_ID", "77")
     monkeypatch.setenv("METRICS_PORT", "9090")
     wanted = plan(tmp_path)
-    read_api, ingest, syncer = (
+    read_api, ingest, syncer, writer = (
         services.read_api(wanted, SERVERS, "read_api_2"),
         services.webhook_ingest(wanted, SERVERS),
         services.syncer(wanted, SERVERS),
+        services.writer(wanted, SERVERS, "writer"),
     )
-    for process in (read_api, ingest, syncer):
+    for process in (read_api, ingest, syncer, writer):
         assert process.env["SHOPIFY_LOCATION_ID"] is None
         assert process.env["METRICS_PORT"] is None
         assert wanted.credentials.token not in str(process.env)
@@ -83,7 +91,8 @@ def test_a_service_gets_what_it_needs_and_nothing_of_the_users_own_settings(
     assert "POSTGRES_DSN" not in ingest.env or ingest.env["POSTGRES_DSN"] is None
     assert wanted.shopify_token not in str(ingest.env)
     assert {name for name, value in read_api.env.items() if name.startswith("SHOPIFY_") and value} == {"SHOPIFY_SHOP"}
-    assert wanted.webhook_secret not in str(syncer.env)
+    assert wanted.webhook_secret not in str(syncer.env) + str(writer.env)
+    assert writer.env["SHOPIFY_ACCESS_TOKEN"] == wanted.shopify_token
 
 
 def test_what_the_users_environment_says_in_vain_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch):

@@ -1,11 +1,11 @@
 """What fails, fails alone; what is in doubt waits for an operator; Shopify as a whole is left alone while it fails."""
 
 from collections.abc import AsyncIterator
-from pathlib import Path
 from uuid import UUID
 
 import pytest
 from command_stage import CommandStage, Times, command_stage
+from databases import fresh_database
 from shop_control import Json
 from waiting import eventually
 
@@ -14,11 +14,23 @@ from sandbox.servers import Servers
 TIMES = Times(lease=2.0, request=0.4, horizon=0.5)
 
 
-@pytest.fixture
-async def stage(servers: Servers, database: str, tmp_path: Path) -> AsyncIterator[CommandStage]:
-    async with command_stage(servers, database, tmp_path, times=TIMES, writers=0) as made, made.writer_here():
+@pytest.fixture(scope="module")
+async def one_stage(
+    servers: Servers, postgres_dsn: str, template_database: str, tmp_path_factory: pytest.TempPathFactory
+) -> AsyncIterator[CommandStage]:
+    directory = tmp_path_factory.mktemp("stage")
+    async with (
+        fresh_database(postgres_dsn, template_database) as dsn,
+        command_stage(servers, dsn, directory, times=TIMES, writers=0) as made,
+        made.writer_here(),
+    ):
         await made.leads()
         yield made
+
+
+@pytest.fixture
+async def stage(one_stage: CommandStage) -> CommandStage:
+    return await one_stage.anew()
 
 
 async def test_what_shopify_refuses_fails_with_its_words_and_holds_up_nobody(stage: CommandStage) -> None:
@@ -30,19 +42,6 @@ async def test_what_shopify_refuses_fails_with_its_words_and_holds_up_nobody(sta
     error = (await stage.job(taken))["error"]
     assert error["errors"][0]["pointer"] == "#/handle"
     assert await stage.verdict() == []
-
-
-async def test_edits_that_were_merged_with_a_bad_one_are_tried_alone(
-    servers: Servers, database: str, tmp_path: Path
-) -> None:
-    async with command_stage(servers, database, tmp_path, times=TIMES, writers=0) as stage:
-        event, other = await stage.new_events(2)
-        good = await stage.edit(event, title="good")
-        bad = await stage.edit(event, handle=other["handle"])
-        last = await stage.edit(event, subtitle="last")
-        async with stage.writer_here():
-            assert await stage.ended(good, bad, last) == ["succeeded", "failed", "succeeded"]
-        assert await stage.verdict() == []
 
 
 async def test_an_event_without_an_answer_waits_and_the_others_do_not(stage: CommandStage) -> None:
@@ -100,24 +99,6 @@ async def test_a_job_that_failed_is_retried_behind_what_was_accepted_since(stage
     await stage.retry(taken)
     assert await stage.ended(taken, later) == ["succeeded", "succeeded"]
     assert (await stage.shop.product(event["id"]))["handle"] == other["handle"]
-    assert await stage.verdict() == []
-
-
-async def test_the_breaker_opens_while_shopify_fails_and_closes_when_it_is_back(stage: CommandStage) -> None:
-    events = await stage.new_events(12)
-    await stage.ended(await stage.edit(events[0]))
-    await stage.shop.turn(error_share=1.0, error_status=503)
-    for event in events:
-        await stage.edit(event)
-
-    async def is_open() -> bool:
-        found: bool = await stage.pool.fetchval("SELECT breaker_until > clock_timestamp() FROM dispatcher")
-        return found
-
-    _: bool = await eventually(is_open, 20.0)
-    await stage.shop.turn(error_share=0.0)
-    assert set(await stage.ended(within=60.0)) == {"succeeded"}
-    assert await stage.pool.fetchval("SELECT breaker_until <= clock_timestamp() FROM dispatcher")
     assert await stage.verdict() == []
 
 

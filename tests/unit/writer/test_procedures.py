@@ -398,3 +398,34 @@ def test_status_without_publications_is_only_a_status():
 @pytest.mark.parametrize("seen", [Answered({"id": PRODUCT}, NOW), Whole(EVENT), Gone(EVENT)])
 def test_an_observation_survives_its_json(seen):
     assert observation_from_json(seen.as_json()) == seen
+
+
+TAGGED = replace(SHOP, event_tags=("ticketed", "event"))
+TYPED = replace(SHOP, event_type="Concert")
+
+
+@pytest.mark.parametrize(
+    ("shop", "command", "theirs"),
+    [
+        (TAGGED, {"title": "a"}, {"tags": ["ticketed"]}),
+        (TAGGED, {"title": "a", "tags": ["jazz"]}, {"tags": ["jazz", "ticketed"]}),
+        (TAGGED, {"title": "a", "tags": ["event", "jazz"]}, {"tags": ["event", "jazz"]}),
+        (TYPED, {"title": "a"}, {"productType": "Concert"}),
+    ],
+)
+def test_what_is_made_is_an_event_where_not_every_product_is(shop, command, theirs):
+    step = next_step(Progress(Commanded("a-job", "event.create", None, None, command), (), (), NOW), shop)
+    assert {name: step.variables["input"][name] for name in theirs} == theirs
+
+
+@pytest.mark.parametrize(
+    ("tags", "theirs"), [(["jazz"], ["jazz", "ticketed"]), (None, ["ticketed"]), (["event"], ["event"])]
+)
+def test_other_tags_do_not_unmake_an_event(tags, theirs):
+    step = next_step(Progress(Commanded("a-job", "event.edit", 1, None, {"tags": tags}), (), (), NOW), TAGGED)
+    assert step.variables["product"]["tags"] == theirs
+
+
+def test_an_edit_of_something_else_names_neither_tags_nor_type():
+    step = next_step(Progress(Commanded("a-job", "event.edit", 1, None, {"title": "b"}), (), (), NOW), TAGGED)
+    assert step.variables["product"].keys() == {"id", "title"}

@@ -13,9 +13,9 @@ ORDER = ("read", "freshness", "live", "write")
 INTRODUCTION = """\
 # Measured
 
-Made by `understudy bench read|freshness|live|write --out docs/bench`; not edited by hand. Everything in one table ran on the
-same machine in the same run, the peers beside ours. A ratio is ours divided by the peer's. Targets that were missed
-say so.
+Made by `understudy bench read|freshness|live|write --out docs/bench`; not edited by hand. Everything in one table ran
+on the same machine in the same run, the peers beside ours. A ratio is ours divided by the peer's. Targets that were
+missed say so.
 """
 
 

@@ -1,4 +1,4 @@
-"""Latency over load as a picture."""
+"""Pictures: latency over load, and progress over time."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -39,6 +39,20 @@ def draw(file: Path, title: str, over: str, series: Sequence[Series], lines: Map
         axes.axhline(height, color="grey", linewidth=0.8, linestyle=":", label=name)
     axes.set(title=title, xlabel=over, ylabel="latency, ms", xscale="log", yscale="log")
     axes.grid(visible=True, which="both", linewidth=0.3)
+    axes.legend(fontsize="small")
+    figure.savefig(file, dpi=DPI)
+    library("matplotlib.pyplot").close(figure)
+
+
+def draw_progress(file: Path, title: str, lines: Sequence[tuple[str, Sequence[float], Sequence[float]]]) -> None:
+    """How many after how many seconds: who, x, y. Both axes linear. Raises NotInstalled."""
+    matplotlib = library("matplotlib")
+    matplotlib.use("agg")  # no window
+    figure, axes = library("matplotlib.pyplot").subplots(figsize=INCHES, layout="constrained")
+    for who, x, y in lines:
+        axes.plot(x, y, label=who)
+    axes.set(title=title, xlabel="seconds", ylabel="mutations")
+    axes.grid(visible=True, linewidth=0.3)
     axes.legend(fontsize="small")
     figure.savefig(file, dpi=DPI)
     library("matplotlib.pyplot").close(figure)

@@ -7,7 +7,7 @@ from typing import Any, Self
 OURS = "understudy"
 # Of these, a ratio says nothing.
 NO_RATIO = (
-    "errors", "never seen", "samples", "generator late p99 ms", "commands", "mutations", "THROTTLED", "lost",
+    "errors", "never seen", "samples", "generator late p99 ms", "mutations", "mutations/s", "THROTTLED", "lost",
     "out of order", "not done",
 )  # fmt: skip
 MET, MISSED, UNKNOWN = "met", "MISSED", "not measured"

@@ -54,7 +54,12 @@ async def _one(
         await asyncio.wait((earlier,))
     wire = await idle.get()
     answer: asyncio.Future[tuple[int, float]] = asyncio.get_running_loop().create_future()
-    wire.ask(request, lambda status, _head, _body, at: answer.done() or answer.set_result((status, at)))
+
+    def answered(status: int, _head: bytes, _body: bytes, at: float) -> None:
+        if not answer.done():
+            answer.set_result((status, at))
+
+    wire.ask(request, answered)
     status, at = await answer
     idle.put_nowait(wire)
     if status in (HTTPStatus.OK, HTTPStatus.ACCEPTED):

@@ -9,13 +9,13 @@ import httpx2
 
 from ops.bench.budget_use import Sample
 from ops.bench.commanded import Effect
+from ops.bench.patience import until
 from ops.failures import ServerDown
 
 LOOK = 0.2  # seconds between two samples
 PAGE = 10_000  # entries of the journal
 AT_ONCE = 1e6  # points a second
 ANSWER_WITHIN = 10.0  # seconds
-POLL = 0.05  # seconds
 EDIT = "productUpdate"
 
 
@@ -42,8 +42,7 @@ class Simulated:
     async def limit(self, limits: Limits) -> None:
         """From now on, with a full bucket."""
         await self._turn(bucket_size=limits.size, restore_rate=AT_ONCE)
-        while (await self._state())["bucket"]["currentlyAvailable"] < limits.size:
-            await asyncio.sleep(POLL)
+        await self.refilled(limits.size, ANSWER_WITHIN)
         await self._turn(restore_rate=limits.rate, latency_min=limits.latency, latency_max=limits.latency)
 
     async def slow_down(self, latency: float) -> None:
@@ -51,9 +50,11 @@ class Simulated:
 
     async def refilled(self, size: float, within: float) -> None:
         """Until the bucket is full by itself: whoever counts its points is not surprised. Raises TimeoutError."""
-        async with asyncio.timeout(within):
-            while (await self._state())["bucket"]["currentlyAvailable"] < size:
-                await asyncio.sleep(LOOK)
+
+        async def full() -> bool:
+            return bool((await self._state())["bucket"]["currentlyAvailable"] >= size)
+
+        await until(full, within, LOOK)
 
     async def throttled(self) -> int:
         return int((await self._state())["throttled"])

@@ -6,6 +6,7 @@ import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from datetime import UTC, datetime
+from functools import partial
 from importlib import import_module
 from pathlib import Path
 from typing import Annotated, Any
@@ -15,9 +16,10 @@ import typer
 import uvloop
 
 from ops import output
-from ops.bench import bare, freshness, machine, pages, plots, read
+from ops.bench import bare, freshness, machine, pages, plots, read, requirements, write
 from ops.bench.plots import Series
 from ops.bench.report import Report, Row
+from ops.bench.simulated import Limits
 from ops.bench.subject import Say, Subject, running
 from ops.commands.options import Json
 from ops.failures import SettingWrong
@@ -26,7 +28,7 @@ from sandbox import reaper
 EVENTS = 500
 REPLICAS = 2  # read-apis: for the cold document and for what is visible everywhere; the others ask only the first
 STREAMS = 10_000
-RATES_PLOT, FRESHNESS_PLOT = "latency-over-load.png", "freshness-over-rate.png"
+RATES_PLOT, FRESHNESS_PLOT, WRITE_PLOT = "latency-over-load.png", "freshness-over-rate.png", "mutations-over-time.png"
 
 app = typer.Typer(
     help="Measure ours beside peers on this machine, in one run: rates, latencies, ratios, targets met and missed.",
@@ -72,7 +74,8 @@ def read_(
     on = machine.facts()
     with _bench(system, events, json=json) as (subject, scratch, say):
         found = read.measure(subject, subject.events(), parts, seconds, scratch, say)
-    drawn = [(RATES_PLOT, "One hot document", "requests/s", found.series())] if found.points else []
+    picture = partial(plots.draw, title="One hot document", over="requests/s", series=found.series())
+    drawn = [(RATES_PLOT, picture)] if found.points else []
     _tell("read", on, found.rows, drawn, out, json=json)
 
 
@@ -98,8 +101,9 @@ def freshness_(
         asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
     ):
         rows = runner.run(work(subject, say))
-    drawn = [(FRESHNESS_PLOT, "Webhook answered -> visible on every replica", "edits/s", series)]
-    _tell("freshness", on, rows, drawn, out, json=json)
+    title = "Webhook answered -> visible on every replica"
+    picture = partial(plots.draw, title=title, over="edits/s", series=series)
+    _tell("freshness", on, rows, [(FRESHNESS_PLOT, picture)], out, json=json)
 
 
 @app.command()
@@ -116,6 +120,38 @@ def live(
     with _ending():
         rows = run(streams=streams, seconds=seconds, progress=_say(json=json))
     _tell("live", on, rows, [], out, json=json)
+
+
+@app.command("write")
+def write_(
+    *,
+    edits: Annotated[int, typer.Option(min=10, max=100_000, help="Commands of each measurement.")] = 2_000,
+    events: Annotated[int, typer.Option(min=5, max=10_000, help="That they are for, in turn.")] = EVENTS,
+    latency: Annotated[float, typer.Option(min=0, max=30, help="Seconds that Shopify takes for an answer.")] = 2.0,
+    rate: Annotated[float, typer.Option(min=10, max=10_000, help="Points that Shopify restores each second.")] = 100.0,
+    pace: Annotated[float, typer.Option(min=1, max=10_000, help="Commands that are sent each second.")] = write.PACE,
+    peer_seconds: Annotated[float, typer.Option(min=5, max=3600, help="After that, a peer is stopped.")] = 75.0,
+    out: Out = None,
+    json: Json = False,
+) -> None:
+    """Commands as fast as Shopify allows, beside FastAPI with RQ at 2 requests/s and a client that backs off.
+
+    A whole system runs, as `understudy up --no-traffic` starts it.
+    """
+    requirements.library("rq")
+    if out:
+        plots.check()
+    plan = write.Plan(edits, events, Limits(write.bucket_of(rate), rate, latency), peer_seconds, pace)
+    on, say = machine.facts(), _say(json=json)
+    with (
+        _ending(),
+        _scratch() as scratch,
+        running(1, events, say, write.settings(plan)) as (subject, _),
+        asyncio.Runner(loop_factory=uvloop.new_event_loop) as runner,
+    ):
+        event_ids = [event["id"] for event in subject.events()]
+        found = runner.run(write.measure(subject, plan, event_ids, scratch, say))
+    _tell("write", on, found.rows, [(WRITE_PLOT, found.draw)], out, json=json)
 
 
 @contextmanager
@@ -138,7 +174,7 @@ def _tell(
     command: str,
     on: Mapping[str, str],
     rows: Sequence[Row],
-    drawn: Sequence[tuple[str, str, str, Sequence[Series]]],
+    drawn: Sequence[tuple[str, Callable[[Path], None]]],
     out: Path | None,
     *,
     json: bool,
@@ -153,8 +189,8 @@ def _tell(
     )
     if out:
         out.mkdir(parents=True, exist_ok=True)
-        for file, title, over, series in drawn:
-            plots.draw(out / file, title, over, series)
+        for file, draw in drawn:
+            draw(out / file)
         pages.save(report, out)
     if json:
         output.document(report.document())

@@ -47,6 +47,9 @@ def up(
         str | None, typer.Option(help="Where Shopify reaches webhook-ingest, if a tunnel or proxy stands between.")
     ] = None,
     read_replicas: Annotated[int, typer.Option(min=1, max=32, help="read-api processes.")] = 1,
+    write_replicas: Annotated[
+        int, typer.Option(min=1, max=8, help="writer processes: all take commands, one of them dispatches.")
+    ] = 1,
     json: Json = False,
 ) -> None:
     """Start everything on this machine: real NATS, PostgreSQL and Valkey, the services, and a simulated Shopify.
@@ -56,7 +59,7 @@ def up(
     other = _other(shopify, shopify_token, webhook_secret)
     stopping = _stop_on_signals()
     with _directory(data) as directory:
-        layout = Layout.of(port, read_replicas)
+        layout = Layout.of(port, read_replicas, write_replicas)
         plan = Plan(
             directory=directory,
             layout=layout,
@@ -93,6 +96,7 @@ def _summary(system: System) -> dict[str, Any]:
         "read_api": url("read_api"),
         "read_apis": [url(room) for room in plan.layout.read_apis],
         "writer": url("writer"),
+        "writers": [url(room) for room in plan.layout.writers],
         "webhook_ingest": url("webhook_ingest"),
         "web": None,
         "shopify": plan.shopify_url,

@@ -3,8 +3,12 @@
 from dataclasses import dataclass
 from typing import Any, Self
 
+from ops import bus
 from ops.data_in_words import run
+from ops.database import postgres
+from ops.jobs import Jobs
 from ops.up.system import System
+from shared.errors import UnderstudyError
 
 Part = tuple[str, str, str, int]  # name, state, address, restarts
 
@@ -20,7 +24,8 @@ class Facts:
         shop = None
         if not system.plan.other:
             shop = system.http.get(f"{system.plan.shopify_url}/control/state")
-        return cls(_parts(system), "; ".join([*_freshness(status), *_budget(status, shop or {})]) or "no figures yet")
+        said = [*_freshness(status), *_jobs(system.addresses.postgres_dsn), *_budget(status, shop or {})]
+        return cls(_parts(system), "; ".join(said) or "no figures yet")
 
 
 def _parts(system: System) -> list[Part]:
@@ -53,6 +58,20 @@ def _freshness(status: dict[str, Any]) -> list[str]:
     if status.get("degraded"):
         said.append(f"degraded: {', '.join(status['degraded'])}")
     return said
+
+
+def _jobs(dsn: str) -> list[str]:
+    """Nothing while PostgreSQL is away: its own line says so."""
+
+    async def work() -> dict[str, int]:
+        async with postgres(dsn) as database:
+            return await Jobs(database).counts(None)
+
+    try:
+        found = bus.run(work())
+    except UnderstudyError:
+        return []
+    return [f"jobs: {found['queued'] + found['dispatching']} open, {found['in_doubt']} in doubt"]
 
 
 def _budget(status: dict[str, Any], shop: dict[str, Any]) -> list[str]:

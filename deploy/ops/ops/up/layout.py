@@ -26,14 +26,14 @@ ROOMS = (
 
 @dataclass(frozen=True)
 class Layout:
-    """Ports by room; further read-apis are `read_api_2`, `read_api_3` and so on, behind all others."""
+    """Ports by room; further read-apis are `read_api_2`, `read_api_3` and so on, writers alike, behind all others."""
 
     ports: Mapping[str, int]
 
     @classmethod
-    def of(cls, first: int, read_replicas: int = 1) -> Self:
+    def of(cls, first: int, read_replicas: int = 1, write_replicas: int = 1) -> Self:
         """Successive ports from `first`; free ones anywhere when it is 0."""
-        rooms = (*ROOMS, *(f"read_api_{number}" for number in range(2, read_replicas + 1)))
+        rooms = (*ROOMS, *_further("read_api", read_replicas), *_further("writer", write_replicas))
         if first:
             return cls({room: first + offset for offset, room in enumerate(rooms)})
         ports: set[int] = set()
@@ -49,6 +49,15 @@ class Layout:
         """The rooms, the first one first."""
         return [room for room in self.ports if room.startswith("read_api")]
 
+    @property
+    def writers(self) -> list[str]:
+        """The rooms, the first one first; whichever has the lease dispatches."""
+        return [room for room in self.ports if room.startswith("writer")]
+
     def taken(self, rooms: Iterable[str]) -> dict[str, int]:
         """Those of `rooms` whose port another program listens on."""
         return {room: self.ports[room] for room in rooms if not is_free(self.ports[room])}
+
+
+def _further(room: str, replicas: int) -> list[str]:
+    return [f"{room}_{number}" for number in range(2, replicas + 1)]

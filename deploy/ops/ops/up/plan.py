@@ -65,7 +65,7 @@ class Plan:
         """Those that are started."""
         simulated = [] if self.other else ["shopify"]
         servers = ["nats", "nats_monitor", "postgres", "redis"]
-        return [*self.layout.read_apis, "writer", "webhook_ingest", *simulated, *servers, "syncer"]
+        return [*self.layout.read_apis, *self.layout.writers, "webhook_ingest", *simulated, *servers, "syncer"]
 
     @property
     def logs(self) -> Path:

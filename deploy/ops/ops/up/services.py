@@ -57,9 +57,9 @@ def syncer(plan: Plan, servers: Servers) -> Process:
     return _service(plan, "syncer", "syncer", settings)
 
 
-def writer(plan: Plan, servers: Servers) -> Process:
+def writer(plan: Plan, servers: Servers, room: str) -> Process:
     settings = {"AUTH_STATIC_KEYS": plan.credentials.key_entry, **plan.writer}
-    return _service(plan, "writer", "writer", servers.environment() | _shopify(plan) | settings)
+    return _service(plan, room, "writer", servers.environment() | _shopify(plan) | settings)
 
 
 def read_api(plan: Plan, servers: Servers, room: str) -> Process:

@@ -68,13 +68,15 @@ class System:
         reads = [
             Step(services.read_api(plan, servers, room), ("migrate", "provision")) for room in plan.layout.read_apis
         ]
+        needs = ("migrate_writer", "provision", *self._simulated())
+        writes = [Step(services.writer(plan, servers, room), needs) for room in plan.layout.writers]
         return [
             Step(services.migrate(plan, servers), one_shot=True),
             Step(services.migrate_writer(plan, servers), ("migrate",), one_shot=True),
             Step(services.provision(plan, servers), one_shot=True),
             Step(services.webhook_ingest(plan, servers), ("provision",)),
             *reads,
-            Step(services.writer(plan, servers), ("migrate_writer", "provision", *self._simulated())),
+            *writes,
             # It registers its webhooks at once; Shopify sends again what comes too early for webhook-ingest.
             Step(services.syncer(plan, servers), ("migrate", "provision", *self._simulated())),
         ]

@@ -7,9 +7,11 @@ which the same or another command may start anew: what was half done is named in
 """
 
 from collections.abc import Callable, Mapping
+from dataclasses import replace
 
 from shared.errors import Permanent
 from writer.procedures import create, delete, edit, status, ticket_create, ticket_delete, ticket_edit
+from writer.procedures.event_input import kept_an_event
 from writer.procedures.outcomes import settled
 from writer.procedures.steps import Failed, InDoubt, JobError, Progress, Shop, Step, Unknown, Write
 
@@ -40,7 +42,8 @@ def next_step(progress: Progress, shop: Shop) -> Step:
     if procedure is None:
         raise UnknownKind(f"{progress.job.kind!r} is no kind of command")
     try:
-        step = procedure(progress, shop)
+        job = replace(progress.job, command=kept_an_event(progress.job.kind, progress.job.command, shop))
+        step = procedure(replace(progress, job=job), shop)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         return _misunderstood(progress, error)
     if isinstance(step, Write) and len(progress.writes) >= progress.most_writes:

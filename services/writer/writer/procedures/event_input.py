@@ -4,6 +4,7 @@ from collections.abc import Iterator, Mapping
 from typing import Any
 
 from shared.metafields import JOB_KEY, JOB_NAMESPACE, LINE, Metafields
+from writer.procedures.steps import Shop
 from writer.procedures.ticket_input import tracked
 
 COLUMNS = {
@@ -12,6 +13,7 @@ COLUMNS = {
     "description_html": "descriptionHtml",
     "tags": "tags",
     "status": "status",
+    "product_type": "productType",  # never a client's: see `kept_an_event`
 }
 CLEARED: Mapping[str, Any] = {"description_html": "", "tags": []}  # how a column says null
 OPTION = "Ticket"  # what the tickets of an event are values of
@@ -24,6 +26,19 @@ def columns(command: Command) -> Json:
     """What the command names and a product has a column for."""
     named = {field: command[field] for field in COLUMNS if field in command}
     return {COLUMNS[field]: _column(field, value) for field, value in named.items()}
+
+
+def kept_an_event(kind: str, command: Command, shop: Shop) -> Command:
+    """The command, so that what it makes, or gives other tags, is an event where not every product is."""
+    if kind == "event.create":
+        return _tagged({"tags": [], **command}, shop) | ({"product_type": shop.event_type} if shop.event_type else {})
+    return _tagged(command, shop) if kind == "event.edit" and "tags" in command else command
+
+
+def _tagged(command: Command, shop: Shop) -> Json:
+    tags = list(command["tags"] or ())
+    unmade = shop.event_tags and not set(shop.event_tags) & set(tags)
+    return {**command, "tags": [*tags, shop.event_tags[0]]} if unmade else dict(command)
 
 
 def _column(field: str, value: Any) -> Any:

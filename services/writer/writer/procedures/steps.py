@@ -243,9 +243,14 @@ class Progress:
 
 @dataclass(frozen=True, slots=True)
 class Shop:
-    """What is known of the shop. Ids are Shopify's own numbers; `location_id` is where new stock is put."""
+    """What is known of the shop. Ids are Shopify's own numbers; `location_id` is where new stock is put.
+
+    Where not every product is an event: `event_tags` make one, else `event_type` does.
+    """
 
     location_id: int
     publication_ids: tuple[int, ...]
     currency: str
     metafields: Metafields
+    event_type: str | None = None
+    event_tags: tuple[str, ...] = ()

@@ -1,13 +1,23 @@
-"""What the environment says about where Shopify keeps the fields that it has no column for."""
+"""What the environment says about events: which products they are, and where Shopify keeps their other fields."""
 
 import re
+from typing import Annotated
 
-from pydantic import Field, field_validator
+from pydantic import BeforeValidator, Field, field_validator
+from pydantic_settings import NoDecode
 
 from shared.metafields import EVENT_FIELDS, TICKET_FIELDS, Metafields, event_defaults, ticket_defaults
 from shared.settings import Settings
 
 METAFIELD = re.compile(r"[\w-]+\.[\w-]+")
+
+
+def split(value: object) -> object:
+    """Words separated by commas."""
+    return [part.strip() for part in value.split(",") if part.strip()] if isinstance(value, str) else value
+
+
+Words = Annotated[frozenset[str], NoDecode, BeforeValidator(split)]
 
 
 def _checked(mapping: dict[str, str], fields: tuple[str, ...]) -> dict[str, str]:
@@ -19,9 +29,11 @@ def _checked(mapping: dict[str, str], fields: tuple[str, ...]) -> dict[str, str]
     return mapping
 
 
-class MetafieldSettings(Settings):
+class EventSettings(Settings):
     """The syncer reads by these, and the writer writes by them: give both the same."""
 
+    event_product_types: Words = Field(frozenset(), description="Product types that are events; none named: all.")
+    event_tags: Words = Field(frozenset(), description="Product tags that make an event; none named: all are.")
     event_metafields: dict[str, str] = Field({}, description='Event fields from elsewhere: {"subtitle": "custom.sub"}.')
     ticket_metafields: dict[str, str] = Field({}, description='Ticket fields from elsewhere: {"capacity": "a.b"}.')
 
