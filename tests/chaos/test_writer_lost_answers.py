@@ -84,6 +84,26 @@ async def test_an_edit_that_takes_effect_20_s_late_does_not_overwrite_a_newer_on
     assert max(took) < 20.0
 
 
+@pytest.mark.bench
+async def test_without_the_horizon_the_judge_finds_the_newer_edit_overwritten(
+    servers: Servers, database: str, tmp_path: Path
+) -> None:
+    times = Times(lease=2.0, request=0.3, horizon=0.0)
+    async with command_stage(servers, database, tmp_path, times=times, writers=0) as stage, stage.writer_here():
+        [event] = await stage.new_events(1)
+        await stage.shop.takes_effect_late("productUpdate", after=2.0, answer="hangs", match='"the first"')
+        await stage.edit(event, title="the first")
+        _: int = await eventually(stage.shop.late_effects_due)
+        await stage.edit(event, title="the second")
+        await stage.ended()
+
+        async def happened() -> bool:
+            return not await stage.shop.late_effects_due()
+
+        __: bool = await eventually(happened)
+        assert {violation.promise for violation in await stage.verdict()} & {"effect twice", "overtaken"}
+
+
 @pytest.mark.parametrize("silences", [FEW, ALL])
 async def test_no_answer_to_a_creation_makes_no_second_event_or_ticket(
     stage: CommandStage, silences: tuple[str, ...]

@@ -7,11 +7,15 @@ from typing import Any
 from uuid import UUID
 
 STATES = ("queued", "dispatching", "succeeded", "failed", "in_doubt", "cancelled", "superseded")
+EFFECTIVE = ("succeeded", "superseded")  # states of what was carried out, by its own call or by another job's
 
 
 @dataclass(frozen=True)
 class Job:
-    """A row of `jobs`. `due_in`: seconds until its event is due. `seconds`: from acceptance to its end, or now."""
+    """A row of `jobs`. `due_in`: seconds until its event is due. `seconds`: from acceptance to its end, or now.
+
+    `retried_from`: the number of its first call since an operator had it tried again.
+    """
 
     id: UUID
     kind: str
@@ -23,6 +27,7 @@ class Job:
     state: str
     superseded_by: UUID | None
     attempts: int
+    retried_from: int
     due_at: datetime
     epoch: int | None
     error: dict[str, Any] | None
@@ -43,6 +48,11 @@ class Job:
         return self.finished_at is not None
 
     @property
+    def over(self) -> bool:
+        """It has ended, and if it took effect, readers can see it: for whoever waits, done is visible."""
+        return self.ended and (self.state not in EFFECTIVE or self.visible_revision is not None)
+
+    @property
     def parked(self) -> bool:
         return self.due_in > 0 and self.state in ("queued", "dispatching")
 
@@ -59,7 +69,7 @@ class Job:
     def summary(self) -> dict[str, Any]:
         """For programs; the ids of events and tickets are strings, as in the API."""
         told = asdict(self)
-        for internal in ("due_in", "version"):
+        for internal in ("due_in", "version", "retried_from"):
             del told[internal]
         ids = {name: None if told[name] is None else str(told[name]) for name in ("id", "event_id", "ticket_id")}
         parked_until = self.due_at if self.parked else None

@@ -1,7 +1,7 @@
 -- What the command line asks of the writer's tables. A job is moved by the functions of its migration alone.
 
 -- name: columns  (of a job; `due_in`: seconds until its event is due again)
-id, kind, event_id, ticket_id, command, merged, owner, state, superseded_by, attempts, due_at, epoch, error, note, cost,
+id, kind, event_id, ticket_id, command, merged, owner, state, superseded_by, attempts, retried_from, due_at, epoch, error, note, cost,
 observed_at, visible_revision, version, created_at, dispatched_at, finished_at,
 greatest(0, extract(epoch FROM due_at - clock_timestamp()))::float8 AS due_in,
 extract(epoch FROM coalesce(finished_at, clock_timestamp()) - created_at)::float8 AS seconds

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from ops.job import Call, Dispatcher, Job, Story
+from ops.job import EFFECTIVE, Call, Dispatcher, Job, Story
 from ops.spans import span
 
 STYLES = {
@@ -57,7 +57,7 @@ def facts(story: Story) -> Iterator[tuple[str, str]]:
     if job.attempts:
         yield "requests", f"{job.attempts}" + ("" if job.cost is None else f", {job.cost:g} points")
     yield from _merged(story)
-    if job.state in ("succeeded", "superseded"):
+    if job.state in EFFECTIVE:
         yield "readers", _visible(job)
     yield from _error(job.error or {})
     if job.note:
@@ -106,7 +106,7 @@ def calls(story: Story) -> list[tuple[object, ...]]:
             f"{call.within:.1f} s",
             _outcome(call),
             None if call.cost is None else f"{call.cost:g}",
-            _remarks(call),
+            _remarks(call, before_retry=call.number < story.job.retried_from),
         )
         for call in story.calls
     ]
@@ -196,9 +196,10 @@ def _outcome(call: Call) -> str:
     return "no answer" if call.gave_up_at else "unknown"
 
 
-def _remarks(call: Call) -> str:
+def _remarks(call: Call, *, before_retry: bool) -> str:
     said = [str(each.get("message")) for each in (call.answer or {}).get("userErrors") or ()]
     said += ["answered after the lease was lost"] if call.late else []
     said += [f"given up at {call.gave_up_at.astimezone(UTC):%H:%M:%S}"] if call.gave_up_at else []
-    said += ["no longer counts: tried again"] if call.discarded else []
+    said += ["no longer counts"] if call.discarded else []
+    said += ["before it was retried"] if before_retry else []
     return "; ".join(said)

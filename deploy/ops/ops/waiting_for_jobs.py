@@ -1,4 +1,4 @@
-"""Wait until a job has ended, and say on stderr how it stands meanwhile."""
+"""Wait until a job is over, and say on stderr how it stands meanwhile."""
 
 import asyncio
 import sys
@@ -20,11 +20,11 @@ Show = Callable[[Job], None]
 
 
 async def followed(jobs: Jobs, job_id: UUID, within: float | None, *, json: bool) -> Job:
-    """The job when it has ended.
+    """The job when it is over: it has ended, and if it took effect, readers can see it.
 
     Raises:
         NotFound: there is no such job.
-        StillOpen: it has not ended `within` so many seconds; it goes on without us.
+        StillOpen: it is not over `within` so many seconds; it goes on without us.
         ServerDown: PostgreSQL was away for too long.
     """
     until = None if within is None else time.monotonic() + within
@@ -32,10 +32,10 @@ async def followed(jobs: Jobs, job_id: UUID, within: float | None, *, json: bool
         while True:
             job = await _look(jobs, job_id)
             show(job)
-            if job.ended:
+            if job.over:
                 return job
             if until is not None and time.monotonic() >= until:
-                raise StillOpen(f"{job.name} has not ended within {within:g} s, and goes on: it is {_words(job)}")
+                raise StillOpen(f"{job.name} is not over within {within:g} s, and goes on: it is {_words(job)}")
             await asyncio.sleep(LOOK_EVERY)
 
 
@@ -68,7 +68,7 @@ def _on_change(say: Show) -> Show:
     before: list[object] = []
 
     def show(job: Job) -> None:
-        now = [job.state, job.attempts, job.superseded_by, job.parked]
+        now = [job.state, job.attempts, job.superseded_by, job.parked, job.over]
         if now != before:
             before[:] = now
             say(job)
@@ -78,7 +78,13 @@ def _on_change(say: Show) -> Show:
 
 def _told(job: Job) -> dict[str, object]:
     parked = {"parked_seconds": round(job.due_in, 1)} if job.parked else {}
-    return {"id": str(job.id), "state": job.state, "attempts": job.attempts, **parked}
+    told = {
+        "id": str(job.id),
+        "state": job.state,
+        "attempts": job.attempts,
+        "visible": job.visible_revision is not None,
+    }
+    return {**told, **parked}
 
 
 def _words(job: Job) -> str:
@@ -87,4 +93,6 @@ def _words(job: Job) -> str:
         said.append(f"{job.attempts} request{'' if job.attempts == 1 else 's'}")
     if job.parked:
         said.append(f"parked for {span(job.due_in)}")
+    if job.ended and not job.over:
+        said.append("readers don't see it yet")
     return ", ".join(said)

@@ -69,7 +69,7 @@ async def test_a_wrong_address_is_one_line_that_does_not_show_it(canary: str):
 async def test_status_says_who_is_away_and_ends_with_3(servers: Servers):
     await understudy("provision", env=servers.environment())
     away = "http://127.0.0.1:9"
-    words = ("status", "--json", "--read-api", away, "--webhook-ingest", away, "--syncer", away)
+    words = ("status", "--json", "--read-api", away, "--webhook-ingest", away, "--writer", away, "--syncer", away)
     said = await understudy(*words, "--nats", servers.nats_url)
     assert said.code == 3
     answer = said.answer
@@ -156,7 +156,7 @@ DATA = {
 async def status_of(servers: Servers, answers: dict[str, Any], *words: str) -> Said:
     await understudy("provision", env=servers.environment())
     with answering({"/readyz": {}, **answers}) as url:
-        rooms = ("--read-api", url, "--webhook-ingest", url, "--syncer", url)
+        rooms = ("--read-api", url, "--webhook-ingest", url, "--writer", url, "--syncer", url)
         return await understudy("status", *rooms, "--nats", servers.nats_url, *words)
 
 

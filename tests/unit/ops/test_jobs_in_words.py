@@ -22,8 +22,9 @@ def story(**changes: Any) -> Story:
     known: dict[str, Any] = {
         "id": ID, "kind": "event.edit", "event_id": 42, "ticket_id": None, "command": {"title": "Late"}, "merged": None,
         "owner": "key:organizer", "state": "in_doubt", "superseded_by": None, "attempts": 1, "due_at": AT, "epoch": 3,
-        "error": None, "note": None, "cost": None, "observed_at": None, "visible_revision": None, "version": 1,
-        "created_at": AT, "dispatched_at": AT, "finished_at": AT, "due_in": 0.0, "seconds": 2.0,
+        "retried_from": 0, "error": None, "note": None, "cost": None, "observed_at": None,
+        "visible_revision": None, "version": 1, "created_at": AT, "dispatched_at": AT, "finished_at": AT,
+        "due_in": 0.0, "seconds": 2.0,
     }  # fmt: skip
     return Story(Job(**(known | changes)), [], [], None, deleted=False)
 

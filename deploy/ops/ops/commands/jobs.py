@@ -15,7 +15,7 @@ from ops import bus, jobs_in_words, output
 from ops.commands.options import Json, PostgresDsn, Within, Yes
 from ops.database import postgres as connected
 from ops.failures import Exit, Refused
-from ops.job import STATES, Dispatcher, Job, Story
+from ops.job import EFFECTIVE, STATES, Dispatcher, Job, Story
 from ops.jobs import Jobs
 from ops.jobs_in_words import STYLES
 from ops.spans import span
@@ -32,8 +32,6 @@ app = typer.Typer(
 
 State = StrEnum("State", {state.upper(): state for state in STATES})  # type: ignore[misc]  # made of their names
 Became = StrEnum("Became", {"SUCCEEDED": "succeeded", "FAILED": "failed"})
-
-WELL = ("succeeded", "superseded")
 
 JobId = Annotated[str, typer.Argument(help="The job's id, or its beginning.")]
 States = Annotated[list[State] | None, typer.Option("--state", help="Only those in this state; may be repeated.")]
@@ -138,7 +136,7 @@ def cancel(job: JobId, yes: Yes = False, postgres: PostgresDsn = None, json: Jso
 
 @app.command()
 def wait(job: JobId, within: Within = None, postgres: PostgresDsn = None, json: Json = False) -> None:
-    """Follow a job until it has ended; exit code 5 when it has come to nothing or is in doubt."""
+    """Follow a job until readers see its effect; exit code 5 when it has come to nothing or is in doubt."""
 
     async def work(found: Jobs) -> Job:
         return await followed(found, await found.find(job), within, json=json)
@@ -151,7 +149,7 @@ def wait(job: JobId, within: Within = None, postgres: PostgresDsn = None, json: 
         output.line(f"{ended.name}: {_words(ended)} after {span(ended.seconds)}{revision}")
     if ended.error and not json:
         output.note(f"understudy: {ended.error.get('message')}")
-    if ended.state not in WELL:
+    if ended.state not in EFFECTIVE:
         raise typer.Exit(Exit.RUN_FAILED)
 
 
