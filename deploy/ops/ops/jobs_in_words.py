@@ -115,8 +115,9 @@ def calls(story: Story) -> list[tuple[object, ...]]:
 def advice(story: Story) -> list[str]:
     """What an operator can do now; nothing where nothing has to be done."""
     job = story.job
+    apart = ["A retry sends its own command alone; each of those that it took in is retried by itself."]
     if job.state == "failed":
-        return [f"Once its cause is mended: understudy jobs retry {job.id}"]
+        return [f"Once its cause is mended: understudy jobs retry {job.id}", *(apart if story.took_in else [])]
     if job.state != "in_doubt":
         return []
     event = " --event ID" if job.kind == CREATE and job.event_id is None else ""
@@ -126,6 +127,7 @@ def advice(story: Story) -> list[str]:
         f"It is there:     understudy jobs resolve {job.id} --as succeeded{event} --note '…'",
         f"It is not:       understudy jobs retry {job.id}   (it looks once more itself before it sends anything)",
         f"Leave it undone: understudy jobs resolve {job.id} --as failed --note '…'",
+        *(apart if story.took_in else []),
     ]
 
 

@@ -31,6 +31,7 @@ SERVICE = "writer"
 STILL = 3.0  # seconds that a transaction may stand still; a process that was stopped must not hold locks
 ENDING = 12.0  # seconds for requests to Shopify that are under way when we stop
 DISPATCH_POOL, LEASE_POOL = 8, 1  # connections
+RENEWAL = 1.0  # seconds between renewals at most; so long a lease that was given away stays unused
 
 
 def create_app(settings: WriterSettings | None = None, at: Checkpoint = nowhere) -> FastAPI:
@@ -123,18 +124,20 @@ class Writer:
 @asynccontextmanager
 async def dispatching(parts: Parts, lease_seconds: float) -> AsyncIterator[None]:
     """What was sent is answered and written down before the lease is given away."""
-    renewing = Loop("lease", parts.lease.step, lease_seconds / RENEWALS, longest_pause=lease_seconds / RENEWALS)
+    every = min(RENEWAL, lease_seconds / RENEWALS)
+    renewing = Loop("lease", parts.lease.step, every, longest_pause=every)
     renewing.start()
     task = asyncio.create_task(parts.dispatcher.run(), name="dispatcher")
     task.add_done_callback(_end_the_process)
     try:
         yield
     finally:
-        await parts.dispatcher.stop(ENDING)
+        idle = await parts.dispatcher.stop(ENDING)
         await end(task)
         await renewing.stop()
-        with suppress(UnderstudyError):
-            await parts.lease.release()
+        if idle:  # else it runs out by itself, after everything that is under way
+            with suppress(UnderstudyError):
+                await parts.lease.release()
 
 
 def _end_the_process(task: "asyncio.Task[None]") -> None:

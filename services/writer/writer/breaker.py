@@ -10,15 +10,13 @@ the others, which succeed or don't call at all. To be throttled is no failure: t
 """
 
 from dataclasses import dataclass, replace
-from typing import Final
 
 from shared.shopify.errors import NeverLeft, ShopifyFaulted, ShopifyRefused, ShopifyUnavailable
 
 THRESHOLD = 5  # a lost connection or a restart over there costs one or two; five in a row are no accident
 FIRST_PAUSE = 1.0  # seconds
 LONGEST_PAUSE = 60.0  # seconds; so long may Shopify be well again before anybody notices
-# Unauthorized, frozen shop, forbidden, no such shop, locked shop: the same for every command (docs/shopify.md 2.2).
-NOBODY_MAY_WRITE: Final = frozenset({401, 402, 403, 404, 423})
+OK, TOO_LARGE = 200, 413  # HTTP's
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,7 +47,7 @@ def failure(error: Exception) -> Failure | None:
     match error:
         case NeverLeft():
             return None
-        case ShopifyRefused(status=status) if status in NOBODY_MAY_WRITE:
+        case ShopifyRefused(status=status) if speaks_of_all(status):
             return Failure(f"Shopify answers HTTP {status}", everyone=True)
         case ShopifyUnavailable(may_have_happened=False):
             return Failure(f"Shopify can't be reached: {error}", everyone=True)
@@ -58,6 +56,14 @@ def failure(error: Exception) -> Failure | None:
         case ShopifyFaulted():
             return Failure(f"Shopify fails inside: {error}", everyone=False)
     return None
+
+
+def speaks_of_all(status: int) -> bool:
+    """Whether an HTTP status means every command: the token, the plan, the shop, the address (docs/shopify.md 2.2).
+
+    What is wrong with one command stands in a 200; only too large a one has a status of its own.
+    """
+    return status not in (OK, TOO_LARGE)
 
 
 def failed(state: State, now: float, reason: str, *, lane: int | None = None) -> State:

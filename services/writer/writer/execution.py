@@ -7,8 +7,11 @@ committed; after it, its outcome. Whoever dies in between leaves an intent witho
 event until the horizon is over, and what was sent can take effect no more.
 """
 
-from collections.abc import Awaitable, Callable
+import asyncio
+import time
+from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
+from typing import Any
 from uuid import UUID
 
 import structlog
@@ -23,10 +26,10 @@ from shared.shopify.errors import (
     UserErrors,
 )
 from writer import metrics
-from writer.breaker import NOBODY_MAY_WRITE
+from writer.breaker import speaks_of_all
 from writer.job import Job, State
 from writer.jobs import Ending, Jobs, Sent
-from writer.lease import Lease
+from writer.lease import Lease, LeaseLost
 from writer.merging import Group
 from writer.procedures import next_step
 from writer.procedures.outcomes import CONCURRENT, says
@@ -52,8 +55,8 @@ log = structlog.get_logger()
 
 MARGIN = 0.1  # of the lease: a request's deadline ends so long before the lease does
 LEAST = 0.3  # of the lease: with less left nothing is sent; the renewal is overdue
-MOST_UNANSWERED = 5  # calls of one job whose sender waited in vain; then a person has to look
 MOST_READS = 25  # queries between two mutations of one job
+FIRST_PAUSE, LONGEST_PAUSE = 0.1, 1.0  # seconds between attempts to write down what was answered; doubles
 TWIN_PAUSE = 5.0  # seconds until a request is repeated whose twin, of the same key, is still under way at Shopify
 
 Checkpoint = Callable[[str, UUID], Awaitable[None]]
@@ -98,7 +101,9 @@ class Execution:
         """`patience`: seconds for one request. `horizon`: how long Shopify may act on one that was given up."""
         self.group = group
         self.began = group.leader.state is State.DISPATCHING
-        self.sending = False  # a request is under way, or its outcome isn't written down yet
+        self.answered = False  # Shopify has answered something, so it is there
+        self._sending = False  # an intent is being committed, or its outcome isn't written down yet
+        self._let_go = False
         self._jobs = jobs
         self._lease = lease
         self._epoch = lease.epoch
@@ -112,6 +117,11 @@ class Execution:
     @property
     def job(self) -> Job:
         return self.group.leader
+
+    def let_go(self) -> bool:
+        """Send nothing any more. True when it can be cancelled: nothing of it is under way."""
+        self._let_go = True
+        return not self._sending
 
     async def run(self) -> Parked | Ended:
         """Until its end, or until it has to wait.
@@ -137,14 +147,25 @@ class Execution:
             sent = await self._jobs.sent(self.job)
             if sent.ready_in > 0:
                 return await self._park(sent.ready_in)
-            step = next_step(self._progress(sent), self._shop)
+            step = await self._blocked() or next_step(self._progress(sent), self._shop)
             if isinstance(step, Succeeded | Failed | InDoubt):
                 return await self._conclude(step, sent)
-            if isinstance(step, Write) and sent.unanswered >= MOST_UNANSWERED:  # what a read can tell, it has told
-                return await self._doubt(sent, f"Shopify gave no answer {sent.unanswered} times")
             parked = await (self._read(step) if isinstance(step, Read) else self._write(step))
             if parked is not None:
                 return parked
+
+    async def _blocked(self) -> Failed | None:
+        """Nobody knows how much of a ticket there is while another change of its capacity is in doubt."""
+        job = self.job
+        if job.ticket_id is None or "capacity" not in self._wanted or self.began:
+            return None
+        other = await self._jobs.stock_in_doubt(job)
+        if other is None:
+            return None
+        message = (
+            f"Another change of this ticket's capacity is in doubt: job {other}. An operator has to resolve it first."
+        )
+        return Failed(JobError("stock_in_doubt", message))
 
     async def _broken(self, error: Permanent) -> Parked | Ended:
         sent = await self._jobs.sent(self.job)
@@ -163,28 +184,32 @@ class Execution:
         try:
             answer = await self._client.execute(step.document, step.variables)
         except ShopifyRefused as error:
-            if error.status in NOBODY_MAY_WRITE:
+            if speaks_of_all(error.status):
                 return await self._park(0.0, error)
             raise
         except (Transient, AnswerTooLarge) as error:
             return await self._park(0.0, error)
+        self.answered = True
         self._reads.append(ReadBack(step.document, answer.data))
         return None
 
     async def _write(self, step: Write) -> Parked | None:
         number: int | None = None
+        left_at = time.monotonic()
         self._reads.clear()
 
         async def intend() -> float:
             """The points are there: commit the intent, and say for how long the request may take."""
-            nonlocal number
+            nonlocal number, left_at
             if number is not None:  # a token was refused, and with it the request; this is the next attempt
                 await self._record(step, number, None, 0.0)
             await self._at("before intent", self.job.id)
             within = self._may_take()
+            self._sending = True
             number = await self._intend(step, within)
-            self.began = self.sending = True
+            self.began = True
             await self._at("after intent", self.job.id)
+            left_at = time.monotonic()
             return min(within, self._may_take())
 
         try:
@@ -194,14 +219,16 @@ class Execution:
             return await self._park(TWIN_PAUSE) if says(error.errors, CONCURRENT) else None
         except (UnderstudyError, TimeoutError) as error:
             if number is None:  # no points, or no lease: nothing was committed
+                self._sending = False
                 raise
             return await self._without_answer(step, number, error)
+        self._lease.took(time.monotonic() - left_at)
         await self._settle(step, number, Done(answer.data), answer)
         return None
 
     def _may_take(self) -> float:
         """Seconds for one request: it is over before the lease is."""
-        if self._lease.epoch != self._epoch or self._lease.left() < LEAST * self._lease.seconds:
+        if self._let_go or self._lease.epoch != self._epoch or self._lease.left() < LEAST * self._lease.seconds:
             raise TooLateToSend
         return min(self._patience, self._lease.left() - MARGIN * self._lease.seconds)
 
@@ -213,6 +240,7 @@ class Execution:
     async def _settle(self, step: Write, number: int | None, outcome: Done | Refused, answer: Answer) -> None:
         if number is None:
             raise AssertionError("a request left before its intent was committed")
+        self.answered = True
         await self._at("after call", self.job.id)
         cost = answer.cost.actual if answer.cost and answer.cost.actual is not None else 0.0
         await self._record(step, number, outcome, cost)
@@ -220,7 +248,7 @@ class Execution:
 
     async def _without_answer(self, step: Write, number: int, error: UnderstudyError | TimeoutError) -> Parked | None:
         """A request that may have left, and brought no answer that says what became of it."""
-        if isinstance(error, ShopifyRefused) and error.status not in NOBODY_MAY_WRITE:
+        if isinstance(error, ShopifyRefused) and not speaks_of_all(error.status):
             # Refused as a whole: by its schema, or for a scope that the app does not have.
             refused = Refused((UserError((), str(error), error.code),))
             await self._record(step, number, refused, 0.0)
@@ -229,20 +257,30 @@ class Execution:
             metrics.UNKNOWN.labels(step.document).inc()
             log.warning("call.unknown", job=str(self.job.id), document=step.document, reason=str(error))
             await self._jobs.give_up(self.job.id, number)
-            self.sending = False
+            self._sending = False
             return await self._park(self._horizon, error)
         await self._record(step, number, None, 0.0)
         return await self._park(0.0, error)
 
     async def _record(self, step: Write, number: int, outcome: Done | Refused | None, cost: float) -> None:
-        try:
-            await self._jobs.record(self._epoch, self.job.id, number, outcome, cost)
-        except UnderstudyError:
-            if self._lease.epoch != self._epoch or not self._lease.held:
+        """An answer in hand is not thrown away because PostgreSQL blinks: without it, its event would be parked."""
+        pause = FIRST_PAUSE
+        while True:
+            try:
+                await self._jobs.record(self._epoch, self.job.id, number, outcome, cost)
+            except LeaseLost:
                 metrics.LATE.labels(step.document).inc()
                 log.error("call.late", job=str(self.job.id), document=step.document, epoch=self._epoch)  # noqa: TRY400 (its words say it all)
-            raise
-        self.sending = False
+                raise
+            except Transient as error:
+                if not self._lease.held:
+                    raise
+                log.warning("call.not_recorded", job=str(self.job.id), document=step.document, reason=str(error))
+            else:
+                self._sending = False
+                return
+            await asyncio.sleep(pause)
+            pause = min(2 * pause, LONGEST_PAUSE)
 
     # Ends
 
@@ -261,13 +299,13 @@ class Execution:
 
     async def _fail(self, step: Failed, sent: Sent) -> Ended | Parked:
         """What was merged is tried alone, unless a part of it has taken effect."""
-        if self.job.merged is not None or self.group.superseded:
-            if not self.began:
-                await self._jobs.part(self._epoch, self.group)
-                return Parked(0.0)
-            if all(isinstance(write.outcome, Refused) for write in sent.writes):
-                await self._jobs.split(self._epoch, self.job.id)
-                return Parked(0.0)
+        if self.group.superseded and not self.began:
+            await self._jobs.part(self._epoch, self.group)
+            return Parked(0.0)
+        merged = self.job.merged is not None or self.group.superseded
+        if self.began and merged and all(isinstance(write.outcome, Refused) for write in sent.writes):
+            await self._jobs.split(self._epoch, self.job.id)
+            return Parked(0.0)
         observation = step.observation or self._to_look_at(sent, step.event_id)
         seen = None if observation is None else observation.as_json()
         return await self._end(Ending(State.FAILED, step.event_id, error=step.error.as_json(), observation=seen))
@@ -299,10 +337,13 @@ class Execution:
 
     # What there is
 
+    @property
+    def _wanted(self) -> Mapping[str, Any]:
+        return self.job.wanted if self.group.merged is None else self.group.merged
+
     def _progress(self, sent: Sent) -> Progress:
         job = self.job
-        wanted = job.wanted if self.group.merged is None else self.group.merged
-        commanded = Commanded(str(job.id), job.kind, job.event_id, job.ticket_id, wanted)
+        commanded = Commanded(str(job.id), job.kind, job.event_id, job.ticket_id, self._wanted)
         most_writes = MOST_WRITES + job.retried_from
         return Progress(commanded, sent.writes, tuple(self._reads), sent.now, most_writes)
 

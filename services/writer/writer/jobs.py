@@ -21,22 +21,23 @@ from writer.procedures.steps import Done, Refused, Unknown, Write, Written
 SQL = queries("writer")
 
 
+WINDOW = 500  # rows that are looked through at once
+
+
 class Withdrawn(UnderstudyError):
-    """It was cancelled before anything was sent."""
+    """It was cancelled before anything was sent, or another job of its event has begun."""
 
 
 @dataclass(frozen=True, slots=True)
 class Sent:
     """What was sent for a job. `ready_in`: seconds until nothing of it can take effect any more; 0: now.
 
-    Since an operator had it retried: `unknown`, of how many calls nobody knows the outcome; `unanswered`, how many of
-    them were given up by whoever sent them. (The others' senders have died. That says nothing about Shopify.)
+    `unknown`: of how many calls nobody knows the outcome.
     """
 
     writes: tuple[Written, ...]
     ready_in: float
     unknown: int
-    unanswered: int
     now: datetime
 
 
@@ -62,9 +63,27 @@ class Jobs:
         self._horizon = horizon
 
     async def due(self, busy: Collection[int], limit: int) -> list[Job]:
-        """The first open job of each event that may be carried out now; not of the lanes that are `busy` here."""
+        """The first open job of each event that may be carried out now; not of the lanes that are `busy` here.
+
+        What has begun goes before what waits in its lane. The others are found in the order of acceptance: the first
+        row of a lane is its head. So what is read is bounded by who is in front, not by how much waits behind them.
+        """
+        seen, found = set(busy), list[Job]()
         async with transaction(self._pool) as connection:
-            return [_job(row) for row in await connection.fetch(SQL.get_due, list(busy), limit)]
+            for row in await connection.fetch(SQL.get_begun, list(seen)):
+                seen.add(row["lane"])
+                if row["due"]:
+                    found.append(_job(row))
+            while len(found) < limit:
+                rows = await connection.fetch(SQL.get_waiting, list(seen), WINDOW)
+                for row in rows:
+                    if row["lane"] not in seen:
+                        seen.add(row["lane"])
+                        if row["due"]:
+                            found.append(_job(row))
+                if len(rows) < WINDOW:
+                    break
+        return found[:limit]
 
     async def queue(self, lane: int, limit: int) -> list[Job]:
         async with transaction(self._pool) as connection:
@@ -75,9 +94,14 @@ class Jobs:
             rows = await connection.fetch(SQL.get_calls, job.id, self._horizon)
             now = rows[0]["now"] if rows else await connection.fetchval("SELECT clock_timestamp()")
         writes = tuple(_written(row) for row in rows)
-        open_ = [row for row in rows if row["outcome"] is None and row["number"] >= job.retried_from]
-        ready_in = max((row["ready_in"] for row in rows if not row["ready"]), default=0.0)
-        return Sent(writes, ready_in, len(open_), sum(row["given_up"] for row in open_), now)
+        unknown = sum(isinstance(write.outcome, Unknown) for write in writes)
+        return Sent(writes, max((row["ready_in"] for row in rows if not row["ready"]), default=0.0), unknown, now)
+
+    async def stock_in_doubt(self, job: Job) -> UUID | None:
+        """Another job that changes this ticket's capacity, and of which nobody knows whether it did."""
+        async with transaction(self._pool) as connection:
+            found: UUID | None = await connection.fetchval(SQL.find_stock_in_doubt, job.ticket_id, job.id)
+            return found
 
     async def adopt(self, epoch: int, job: Job) -> None:
         """Take over what another epoch has left."""
@@ -165,7 +189,10 @@ class Jobs:
 async def _begin(connection: Connection, epoch: int, group: Group) -> None:
     members = [job.id for job in (*group.superseded, group.leader)]
     merged = None if group.merged is None else dict(group.merged)
-    begun = await connection.fetch(SQL.begin, epoch, group.leader.id, members, merged)
+    try:
+        begun = await connection.fetch(SQL.begin, epoch, group.leader.id, members, merged)
+    except asyncpg.UniqueViolationError:
+        raise Withdrawn from None
     if len(begun) < len(members):
         raise Withdrawn
 
@@ -195,10 +222,13 @@ async def _record(
     known = await connection.fetchval(SQL.record, job_id, number, name, answer, cost, late)
     if known and cost:
         await connection.execute(SQL.charge, job_id, cost)
+    if known and late:
+        await connection.execute(SQL.note_late, job_id)
 
 
 def _job(row: "asyncpg.Record") -> Job:
-    return Job(**{**row, "state": State(row["state"])})
+    columns = {name: value for name, value in row.items() if name != "due"}
+    return Job(**{**columns, "state": State(row["state"])})
 
 
 def _written(row: "asyncpg.Record") -> Written:

@@ -5,8 +5,7 @@ Shopify knows no epochs, so right before a request leaves `left` says how long t
 """
 
 import secrets
-import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
 import asyncpg
@@ -14,10 +13,13 @@ import structlog
 
 from shared.errors import Transient, UnderstudyError
 from shared.postgres import Connection, queries, transaction
+from shared.shopify.clock import Clock
 from writer import metrics
 
 log = structlog.get_logger()
 SQL = queries("writer", "lease.sql")
+
+NEWEST = 0.1  # of the latest answer in the average of how long they take
 
 
 class LeaseLost(Transient):
@@ -25,17 +27,15 @@ class LeaseLost(Transient):
 
 
 class Lease:
-    """`step` takes it, or renews it; run it four times in `seconds`, over a pool that nobody else uses up."""
+    """`step` takes it, or renews it; run it several times in `seconds`, over a pool that nobody else uses up."""
 
-    def __init__(
-        self, pool: "asyncpg.Pool[asyncpg.Record]", seconds: float, monotonic: Callable[[], float] = time.monotonic
-    ) -> None:
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", seconds: float, clock: Clock | None = None) -> None:
         self.owner = secrets.token_hex(8)
         self.epoch = 0
         self.latency: float | None = None  # seconds that a mutation took lately; handed on with the lease
         self._pool = pool
         self.seconds = seconds
-        self._monotonic = monotonic
+        self._monotonic = (clock or Clock()).monotonic  # goes on while the machine is suspended
         self._ends_at = float("-inf")
 
     def left(self) -> float:
@@ -47,20 +47,26 @@ class Lease:
         return self.left() > 0.0
 
     async def step(self) -> bool:
-        """Take or renew it. Never more at once."""
+        """Take or renew it; never more at once. Raises PostgresUnavailable, PostgresBusy: it is as it was."""
         asked_at = self._monotonic()
         try:
             async with transaction(self._pool) as connection:
-                epoch = await connection.fetchval(SQL.hold, self.owner, self.seconds, self.latency)
+                epoch = await connection.fetchval(SQL.renew, self.owner, self.seconds, self.latency)
+                if epoch is None and await connection.fetchval(SQL.find_free):
+                    epoch = await connection.fetchval(SQL.take, self.owner, self.seconds)
         except UnderstudyError as error:
             log.warning("lease.not_renewed", left=round(self.left(), 2), reason=str(error))
-            return False
+            raise
         if epoch is None:
             self._lose()
         else:
             self._keep(epoch, asked_at + self.seconds)
         metrics.LEADING.set(self.held)
         return False
+
+    def took(self, seconds: float) -> None:
+        """A mutation was answered after so long."""
+        self.latency = seconds if self.latency is None else self.latency + (seconds - self.latency) * NEWEST
 
     async def release(self) -> None:
         """Let another one have it now. Nothing of ours may be under way any more."""

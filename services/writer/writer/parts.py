@@ -1,14 +1,11 @@
 """The writer's parts, put together: what dispatches, and the loops that say what came of it."""
 
-import time
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 
 import asyncpg
-import structlog
 
 from shared.bus import Bus
-from shared.errors import UnderstudyError
 from shared.loops import Loop
 from shared.shopify import ShopifyClient
 from shared.shopify.products import ProductReader
@@ -18,13 +15,11 @@ from writer.herald import Herald
 from writer.jobs import Jobs
 from writer.lease import Lease
 from writer.observer import Observer
-from writer.procedures.steps import Shop
 from writer.settings import WriterSettings
-from writer.shop_facts import read_shop
+from writer.shop_facts import Facts
+from writer.switch import Switch
 from writer.visibility import Visibility
 from writer.wakeups import Wakeups
-
-log = structlog.get_logger()
 
 RENEWALS = 4  # in the time that a lease lasts
 WAITING = 8  # executions that wait for points, so that none is left unused
@@ -59,11 +54,17 @@ def put_together(
     """Nothing runs yet."""
     lease = Lease(pools.lease, settings.writer_lease)
     jobs = Jobs(pools.dispatch, settings.writer_horizon)
+    facts = Facts(client, settings)
+
+    async def tell(seconds: float, reason: str | None) -> None:
+        await jobs.tell_breaker(lease.epoch, seconds, reason)
+
     dispatcher = Dispatcher(
         jobs=jobs,
         lease=lease,
         client=client,
-        shop=Facts(client, settings).get,
+        facts=facts,
+        switch=Switch(client, tell, settings.shopify_request_timeout),
         wakeups=wakeups,
         at_once=settings.shopify_max_in_flight + WAITING,
         patience=settings.shopify_request_timeout,
@@ -72,6 +73,7 @@ def put_together(
     )
     observer = Observer(pools.api, bus, reader(client, settings), settings.shopify_shop)
     visibility = Visibility(pools.api, wakeups.changed)
+    knowing = Loop("shop facts", facts.step, READ_AGAIN)
     herald = Loop("herald", Herald(pools.api, bus).step, HERALD_INTERVAL)
     observing = Loop("observer", observer.step, OBSERVER_INTERVAL)
     looking = Loop("looker", observer.look, OBSERVER_INTERVAL)
@@ -86,7 +88,7 @@ def put_together(
     return Parts(
         lease,
         dispatcher,
-        (herald, observing, looking, showing, Loop("cleaner", cleaner(jobs, settings), CLEANER_INTERVAL)),
+        (knowing, herald, observing, looking, showing, Loop("cleaner", cleaner(jobs, settings), CLEANER_INTERVAL)),
         announced,
     )
 
@@ -95,29 +97,6 @@ def reader(client: ShopifyClient, settings: WriterSettings) -> ProductReader:
     """Of products, whole, with the points of commands: nobody calls a command done that readers don't see."""
     metafields = settings.metafields()
     return ProductReader(client, metafields.event.values(), metafields.ticket.values())
-
-
-class Facts:
-    """What is known of the shop; read when it is needed, and again when it may have changed."""
-
-    def __init__(self, client: ShopifyClient, settings: WriterSettings) -> None:
-        self._client = client
-        self._settings = settings
-        self._shop: Shop | None = None
-        self._read_at = float("-inf")
-
-    async def get(self) -> Shop:
-        """While Shopify does not say, as it said before. Raises what `read_shop` does until it said it once."""
-        if time.monotonic() - self._read_at < READ_AGAIN and self._shop is not None:
-            return self._shop
-        try:
-            self._shop = await read_shop(self._client, self._settings)
-        except UnderstudyError as error:
-            if self._shop is None:
-                raise
-            log.warning("shop.not_read", reason=str(error))
-        self._read_at = time.monotonic()
-        return self._shop
 
 
 def cleaner(jobs: Jobs, settings: WriterSettings) -> Callable[[], Awaitable[bool]]:

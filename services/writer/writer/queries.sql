@@ -1,16 +1,16 @@
--- name: get_due
--- The first open job of each event that may be carried out now, in the order of acceptance. Left out: events of which one
--- is under way here ($1), and whatever waits behind a job of the same event.
-SELECT id, seq, lane, kind, event_id, ticket_id, command, merged, state, alone, epoch, retried_from
-FROM jobs
-WHERE state IN ('queued', 'dispatching') AND superseded_by IS NULL AND due_at <= clock_timestamp()
-  AND lane <> ALL ($1::bigint[])
-  AND NOT EXISTS (
-      SELECT FROM jobs AS earlier
-      WHERE earlier.lane = jobs.lane AND earlier.seq < jobs.seq AND earlier.superseded_by IS NULL
-        AND earlier.state IN ('queued', 'dispatching'))
-ORDER BY seq
-LIMIT $2;
+-- name: get_begun
+-- Jobs that have begun, of lanes other than $1; those that are parked, too.
+SELECT id, seq, lane, kind, event_id, ticket_id, command, merged, state, alone, epoch, retried_from,
+       due_at <= clock_timestamp() AS due
+FROM jobs WHERE state = 'dispatching' AND superseded_by IS NULL AND lane <> ALL ($1::bigint[])
+ORDER BY seq;
+
+-- name: get_waiting
+-- Queued jobs of lanes other than $1, in the order of acceptance.
+SELECT id, seq, lane, kind, event_id, ticket_id, command, merged, state, alone, epoch, retried_from,
+       due_at <= clock_timestamp() AS due
+FROM jobs WHERE state = 'queued' AND superseded_by IS NULL AND lane <> ALL ($1::bigint[])
+ORDER BY seq LIMIT $2;
 
 -- name: get_queue
 -- What is queued of one event.
@@ -19,7 +19,7 @@ FROM jobs WHERE lane = $1 AND state = 'queued' ORDER BY seq LIMIT $2;
 
 -- name: get_calls
 -- What was sent for a job, and what came of it; `ready`: nothing of it can take effect any more.
-SELECT number, document, variables, retry, outcome, answer, sent_at, gave_up_at IS NOT NULL AS given_up,
+SELECT number, document, variables, retry, outcome, answer, sent_at,
        outcome IS NOT NULL OR COALESCE(gave_up_at, sent_at + make_interval(secs => within)) + make_interval(secs => $2::float8)
            <= clock_timestamp() AS ready,
        GREATEST(0, extract(epoch FROM COALESCE(gave_up_at, sent_at + make_interval(secs => within))
@@ -27,6 +27,12 @@ SELECT number, document, variables, retry, outcome, answer, sent_at, gave_up_at 
        clock_timestamp() AS now
 FROM calls WHERE job_id = $1 AND NOT discarded AND outcome IS DISTINCT FROM 'not_sent'
 ORDER BY number;
+
+-- name: find_stock_in_doubt
+SELECT id FROM jobs
+WHERE ticket_id = $1 AND id <> $2 AND state = 'in_doubt' AND kind = 'ticket.edit'
+  AND COALESCE(merged, command) ? 'capacity'
+LIMIT 1;
 
 -- name: begin
 -- All of a group, or (fewer rows than members) one of them was cancelled.
@@ -59,6 +65,9 @@ RETURNING job_id;
 
 -- name: charge
 UPDATE jobs SET cost = COALESCE(cost, 0) + $2 WHERE id = $1;
+
+-- name: note_late
+UPDATE jobs SET note = COALESCE(note, 'answered when its dispatcher had lost the lease') WHERE id = $1;
 
 -- name: give_up
 UPDATE calls SET gave_up_at = clock_timestamp() WHERE job_id = $1 AND number = $2 AND outcome IS NULL;
@@ -99,5 +108,6 @@ WHERE epoch = $1;
 DELETE FROM jobs WHERE id IN (
     SELECT id FROM jobs
     WHERE finished_at < now() - make_interval(days => $1) AND state NOT IN ('queued', 'dispatching', 'in_doubt')
+      AND announced >= version AND (observation IS NULL OR observed_at IS NOT NULL)
     ORDER BY finished_at LIMIT $2)
 RETURNING id;

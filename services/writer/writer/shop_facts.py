@@ -5,7 +5,7 @@ from collections.abc import Mapping
 
 import structlog
 
-from shared.errors import Unavailable
+from shared.errors import Unavailable, UnderstudyError
 from shared.shopify import ShopifyClient
 from shared.shopify.errors import ShopifyRefused
 from writer.procedures.steps import Shop
@@ -16,6 +16,26 @@ log = structlog.get_logger()
 
 class NoLocation(Unavailable):
     """The shop has no active location, or not the one that SHOPIFY_LOCATION_ID names."""
+
+
+class Facts:
+    """`shop` is None until Shopify has told; later it stays as it was told before, when it can't be read again."""
+
+    def __init__(self, client: ShopifyClient, settings: WriterSettings) -> None:
+        self._client = client
+        self._settings = settings
+        self.shop: Shop | None = None
+        self.problem = "the shop's locations and publications have not been read yet"
+
+    async def step(self) -> bool:
+        """Read them. Raises what `read_shop` does; it is tried again, with a growing pause."""
+        try:
+            self.shop = await read_shop(self._client, self._settings)
+        except UnderstudyError as error:
+            self.problem = f"the shop can't be read: {error}"
+            log.warning("shop.not_read", reason=str(error), known=self.shop is not None)
+            raise
+        return False
 
 
 async def read_shop(client: ShopifyClient, settings: WriterSettings) -> Shop:

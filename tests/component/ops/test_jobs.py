@@ -134,7 +134,7 @@ async def test_the_story_of_a_job_in_doubt_ends_with_what_an_operator_can_do(tab
     answer = (await table.command("show", str(job), "--json")).answer
     assert [call["outcome"] for call in answer["calls"]] == ["refused", None]
     assert (answer["event_id"], answer["took_in"], answer["parked_until"]) == ("42", [str(first)], None)
-    assert len(answer["advice"]) == 5
+    assert "each of those that it took in is retried by itself" in answer["advice"][-1]
 
 
 async def test_a_create_in_doubt_is_looked_for_by_the_handle_that_it_chose(table: Table, jobs: Jobs):

@@ -10,6 +10,7 @@ from waiting import eventually
 from shared.migrations import migrate
 from shared.postgres import PostgresUnavailable, close, connect
 from shared.settings import PostgresSettings
+from shared.shopify.clock import Clock
 from writer.lease import Lease, LeaseLost, holding
 
 SHORT = 0.5  # seconds
@@ -77,7 +78,7 @@ async def test_what_is_left_counts_from_before_it_was_asked_for(pool: Pool) -> N
         now += 1.0  # a second goes by at every look
         return now
 
-    lease = Lease(pool, 30.0, clock)
+    lease = Lease(pool, 30.0, Clock(monotonic=clock))
     await lease.step()
     assert lease.left() <= 29.0
 

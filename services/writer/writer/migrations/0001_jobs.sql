@@ -46,6 +46,8 @@ CREATE UNIQUE INDEX jobs_by_key ON jobs (owner, idempotency_key) WHERE idempoten
 -- One job at a time for each event, whatever a dispatcher believes.
 CREATE UNIQUE INDEX jobs_one_at_a_time ON jobs (lane) WHERE state = 'dispatching' AND superseded_by IS NULL;
 CREATE INDEX jobs_open         ON jobs (seq) WHERE state IN ('queued', 'dispatching');
+CREATE INDEX jobs_waiting      ON jobs (seq) WHERE state = 'queued' AND superseded_by IS NULL;
+CREATE INDEX jobs_in_doubt     ON jobs (ticket_id) WHERE state = 'in_doubt';
 CREATE INDEX jobs_open_by_lane ON jobs (lane, seq) WHERE state IN ('queued', 'dispatching');
 CREATE INDEX jobs_open_by_owner ON jobs (owner) WHERE state IN ('queued', 'dispatching');
 CREATE INDEX jobs_by_event     ON jobs (event_id, seq);
@@ -131,13 +133,16 @@ DECLARE
     was ALIAS FOR $3;  -- `found` is a variable of PL/pgSQL's own
 BEGIN
     done := false;
+    PERFORM pg_advisory_xact_lock(lane) FROM jobs WHERE id = wanted;  -- as whoever accepts a command of this event
     SELECT state INTO was FROM jobs WHERE id = wanted FOR UPDATE;
     IF was IN ('failed', 'in_doubt') THEN
         UPDATE calls SET discarded = true WHERE job_id = wanted AND outcome = 'refused';
         UPDATE jobs SET state = 'queued', seq = DEFAULT, alone = true, error = NULL, finished_at = NULL, due_at = now(),
                         retried_from = (SELECT count(*) FROM calls WHERE job_id = wanted), note = words,
-                        observation = NULL, observed_at = NULL
+                        observation = NULL, observed_at = NULL, superseded_by = NULL, merged = NULL
         WHERE id = wanted;
+        -- What it had taken in ended with it; from now on each stands for itself.
+        UPDATE jobs SET superseded_by = NULL WHERE superseded_by = wanted AND state IN ('failed', 'in_doubt');
         done := true;
     END IF;
 END $$;
@@ -154,7 +159,7 @@ BEGIN
     END IF;
     SELECT state INTO was FROM jobs WHERE id = wanted FOR UPDATE;
     IF was = 'in_doubt' THEN
-        UPDATE jobs SET state = became, note = words, event_id = COALESCE(event_id, event),
+        UPDATE jobs SET state = became, note = words, event_id = COALESCE(event_id, event), superseded_by = NULL,
                         observation = CASE WHEN became = 'succeeded' AND COALESCE(event_id, event) IS NOT NULL
                             THEN jsonb_build_object('what', 'whole', 'product_id', COALESCE(event_id, event)) END,
                         observed_at = NULL, finished_at = clock_timestamp(),

@@ -68,7 +68,7 @@ def _next_handle(progress: Progress, shop: Shop, taken: str) -> Step:
     """A taken handle that nobody asked for gives way to another one, derived from the job's id."""
     handles = _handles(progress)
     left = handles[handles.index(taken) + 1 :] if taken in handles else ()
-    if left:
+    if left and not progress.is_exhausted:
         return _with_handle(progress, shop, left[0])
     error = FieldError("#/handle", f"The handle {taken} is in use.", None)
     return Failed(JobError("handle_taken", "Another event has this handle.", (error,)))

@@ -4,16 +4,19 @@
 
 What is cleared comes second, and by itself: Shopify carries out every field of a document even when it refuses another
 one, and so an edit that was refused has changed nothing. Both mutations are natural: after a lost answer the event is
-read, and only what isn't as wanted is sent again. An event that is gone: Failed.
+read, and only what isn't as wanted is sent again. An event that is gone: Failed. So is what was read back as not done
+for the last time; and what is refused after a lost answer is read back, because what was merged may be tried one by one
+where nothing of it took effect.
 """
 
 from collections.abc import Mapping
 from typing import Any
 
 from shared.metafields import Metafields
+from shared.shopify.errors import UserError
 from writer.procedures.event_input import cleared, columns, differences, metafields
 from writer.procedures.gids import gid, known
-from writer.procedures.outcomes import again, event_gone, failed, settled, was_done
+from writer.procedures.outcomes import again, event_gone, failed, once_more, settled, was_done
 from writer.procedures.steps import (
     Answered,
     Done,
@@ -34,6 +37,9 @@ from writer.procedures.steps import (
 EDIT, EDIT_AND_TELL, CLEAR, STATE = "event_edit", "event_metafields_edit", "metafields_delete", "event_state"
 
 
+TIDIED = "descriptionHtml"  # Shopify stores it in words of its own
+
+
 def edit(progress: Progress, shop: Shop) -> Step:
     last = progress.last
     if last is None:
@@ -44,7 +50,7 @@ def edit(progress: Progress, shop: Shop) -> Step:
             seen = Whole(known(progress.job.event_id))
             return failed(progress, shop, last, errors, code="partly", message=message, observation=seen)
         case Refused(errors):
-            return failed(progress, shop, last, errors)
+            return _refused(progress, shop, last, errors)
         case Unknown():
             return _unanswered(progress, shop, last)
         case Done(data):
@@ -97,6 +103,28 @@ def _cleared(progress: Progress, shop: Shop, last: Written) -> Step:
     return _succeeded(progress, _seen(found["product"], last, progress))
 
 
+def _refused(progress: Progress, shop: Shop, last: Written, errors: tuple[UserError, ...]) -> Step:
+    """Refused at once, it has changed nothing. Refused after a lost answer: what is there now tells (costs 8)."""
+    if not any(isinstance(settled(write), Unknown) for write in progress.writes):
+        return failed(progress, shop, last, errors, clean=not was_done(progress.writes, EDIT, EDIT_AND_TELL, CLEAR))
+    found = progress.seen(STATE)
+    if found is None:
+        return _read(progress, shop)
+    if found["product"] is None:
+        return event_gone(progress)
+    unlike = set(differences(progress.job.command, found["product"], shop.metafields))
+    is_first = last.document != CLEAR or _set(progress, shop) is None
+    return failed(progress, shop, last, errors, clean=is_first and _surely(unlike))
+
+
+def _surely(unlike: set[str]) -> bool:
+    """Whether a difference proves that the edit is not there: one mutation sets all of its fields, or none.
+
+    But HTML that Shopify has tidied differs for ever.
+    """
+    return bool(unlike - {TIDIED})
+
+
 def _unanswered(progress: Progress, shop: Shop, last: Written) -> Step:
     """Where it is as wanted, nothing is sent again: a merchant may have edited something else since."""
     found = progress.seen(STATE)
@@ -107,8 +135,9 @@ def _unanswered(progress: Progress, shop: Shop, last: Written) -> Step:
         return event_gone(progress)
     unlike = set(differences(progress.job.command, node, shop.metafields))
     missing = set(cleared(progress.job.command, shop.metafields))
-    if unlike & missing if last.document == CLEAR else unlike - missing:
-        return again(last, Retry.NATURAL)
+    undone = unlike & missing if last.document == CLEAR else unlike - missing
+    if undone:
+        return (once_more(progress, last, Retry.NATURAL) if _surely(undone) else again(last, Retry.NATURAL))
     if last.document != CLEAR and unlike and (clear := _clear(progress, shop)):
         return clear
     return _succeeded(progress, _seen(node, last, progress))

@@ -2,6 +2,9 @@
 
 A second carrying-out is refused, because the name is taken; whether by ourselves is told by the mark (the metafield
 understudy.job, which is written in the same mutation). Shopify's own searches lag; what is read here doesn't.
+
+A refusal proves nothing by itself: a request that Shopify has carried out twice is answered by its second time. So the
+name is looked up after every answer but a creation's own (one query, of some 2 points, for what is refused).
 """
 
 from collections.abc import Callable, Iterable, Mapping
@@ -9,7 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shared.shopify.errors import UserError
-from writer.procedures.outcomes import again, failed, settled
+from writer.procedures.outcomes import failed, once_more, settled
 from writer.procedures.steps import Done, InDoubt, Progress, Read, Refused, Retry, Shop, Step, Unknown, Written
 
 
@@ -49,35 +52,32 @@ class Guard:
 
 def created(progress: Progress, shop: Shop, guard: Guard) -> Made | Taken | Step:
     """What the last attempt came to."""
-    last = guard.attempts[-1]
-    outcome = settled(last)
+    outcome = settled(guard.attempts[-1])
     if isinstance(outcome, Done) and (made := guard.made(outcome.data)) is not None:
         return Made(made)
-    if isinstance(outcome, Refused) and not _may_have_been_made(guard):
-        return Taken() if guard.is_taken(outcome.errors) else failed(progress, shop, last, outcome.errors)
     found = progress.seen(guard.read.document)
     if found is None:
         return guard.read
     return _looked_up(progress, shop, guard, guard.bearer(found))
 
 
-def _may_have_been_made(guard: Guard) -> bool:
-    return any(isinstance(settled(write), Unknown) for write in guard.attempts)
-
-
 def _looked_up(progress: Progress, shop: Shop, guard: Guard, bearer: Bearer | None) -> Made | Taken | Step:
-    """An attempt had no answer, and what bears the name was read after its horizon."""
+    """No answer has named it, and what bears the name was read after the horizon of every attempt."""
     last = guard.attempts[-1]
     outcome = settled(last)
     if bearer is not None and bearer.job_id == progress.job.id:
         return Made(bearer.id)
     if isinstance(outcome, Refused) and not guard.is_taken(outcome.errors):
         return failed(progress, shop, last, outcome.errors)
-    if bearer is not None:
+    if bearer is not None or (isinstance(outcome, Refused) and not _had_no_answer(guard)):
         return Taken()
     if isinstance(outcome, Refused):
         return InDoubt(
             f"{last.document} had no answer, its repetition was refused because the name is taken, and yet nothing is "
             f"found under it. Look in Shopify for what bears the metafield understudy.job = {progress.job.id}."
         )
-    return again(last, Retry.UNSAFE)
+    return once_more(progress, last, Retry.UNSAFE)
+
+
+def _had_no_answer(guard: Guard) -> bool:
+    return any(isinstance(settled(write), Unknown) for write in guard.attempts)

@@ -53,6 +53,16 @@ def again(write: Written, retry: Retry) -> Write:
     return Write(write.document, write.variables, retry)
 
 
+def once_more(progress: Progress, write: Written, retry: Retry) -> Write | Failed:
+    """The very same, of which was read back that it did not take effect: so its last time leaves nothing in doubt."""
+    if not progress.is_exhausted:
+        return again(write, retry)
+    alone = all(one.document == write.document for one in progress.writes)
+    before = "" if alone else " What was sent before it is done."
+    message = f"Shopify did not answer, {len(progress.writes)} calls long; {write.document} did not take effect.{before}"
+    return Failed(JobError("no_answer", message), clean=alone)
+
+
 def codes(errors: Iterable[UserError]) -> set[str]:
     return {error.code for error in errors if error.code}
 
@@ -86,6 +96,7 @@ def failed(
     message: str = "Shopify refused it.",
     event_id: int | None = None,
     observation: Observation | None = None,
+    clean: bool = False,
 ) -> Failed:
     """Shopify's words, each with a pointer into our command. What is gone says so."""
     exists = progress.job.event_id is not None
@@ -94,4 +105,4 @@ def failed(
     if exists and ticket_is_gone(errors):
         return ticket_gone(progress)
     found = pointers(progress.job.kind, write.variables, errors, shop.metafields)
-    return Failed(JobError(code, message, found), event_id, observation)
+    return Failed(JobError(code, message, found), event_id, observation, clean)

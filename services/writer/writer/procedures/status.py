@@ -2,7 +2,8 @@
 
 Visible is what is active and published (docs/shopify.md 3). So publishing is two fields of one document: status ACTIVE,
 and the shop's publications (costs 20). Shopify carries out each by itself: when it refuses one, the other has still
-taken effect. Both set what was asked for, so the job says failed, and publishing again does the rest.
+taken effect. Both set what was asked for, so the job says failed, what there is now is observed, and publishing again
+does the rest. It is the only document with two fields.
 Unpublishing only makes it a draft (costs 10): where else a merchant sells it is left as it is.
 An event that is gone: Failed.
 """
@@ -66,6 +67,9 @@ def _step(progress: Progress, shop: Shop, first: Callable[[Progress, Shop], Writ
             return Succeeded(event_id, None, Answered(node, last.sent_at) if node else Whole(event_id))
         case Unknown():
             return again(last, Retry.NATURAL)
+        case Refused(errors) if last.document == EDIT_AND_PUBLISH:
+            message = "Shopify refused it, or one half of it: the status and where it is sold are set each by itself."
+            return failed(progress, shop, last, errors, message=message, observation=Whole(known(progress.job.event_id)))
         case Refused(errors):
             return failed(progress, shop, last, errors)
 

@@ -133,11 +133,16 @@ class Succeeded:
 
 @dataclass(frozen=True, slots=True)
 class Failed:
-    """It didn't take effect, or, where the message says so, only a part: then what there is to see is observed."""
+    """It didn't take effect, or, where the message says so, only a part: then what there is to see is observed.
+
+    `clean`: nothing of it took effect, for certain, though a call of it may have had no answer. So what was merged into
+    it may be tried one by one. False says nothing.
+    """
 
     error: JobError
     event_id: int | None = None  # of an event that exists although its creation failed half-way
     observation: Observation | None = None
+    clean: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -234,6 +239,11 @@ class Progress:
     @property
     def last(self) -> Written | None:
         return self.writes[-1] if self.writes else None
+
+    @property
+    def is_exhausted(self) -> bool:
+        """Nothing more may be sent for it."""
+        return len(self.writes) >= self.most_writes
 
     def seen(self, document: str) -> Mapping[str, Any] | None:
         """What the newest read of that document found since the last write; None when it wasn't read."""
