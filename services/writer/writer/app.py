@@ -110,7 +110,7 @@ class Writer:
 
         async def pool(name: str, size: int) -> "asyncpg.Pool[asyncpg.Record]":
             sized = self._settings.model_copy(update={"postgres_pool_size": size})
-            made = await postgres.connect(sized, f"{SERVICE} {name}", eager=False, longest_pause=STILL)
+            made = await postgres.connect(sized, f"{SERVICE} {name}", reset=False, eager=False, longest_pause=STILL)
             stack.push_async_callback(postgres.close, made)
             return made
 

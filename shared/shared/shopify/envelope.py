@@ -151,7 +151,9 @@ def read(body: bytes) -> Reading:
         raise ShopifyFaulted("the answer has neither data nor errors")
     cost = _cost(envelope.extensions.cost)
     warnings = tuple(f"{w.field}: {w.message}" for search in envelope.extensions.search for w in search.warnings)
-    return Reading(envelope.data or {}, cost, warnings, _error(envelope.errors, cost) if envelope.errors else None)
+    data = envelope.data or {}
+    partial = any(value is not None for value in data.values())
+    return Reading(data, cost, warnings, _error(envelope.errors, cost, partial=partial) if envelope.errors else None)
 
 
 def postmark(headers: Mapping[str, str], arrived_at: datetime) -> Postmark:
@@ -211,14 +213,14 @@ def _cost(cost: _Cost | None) -> Cost | None:
     return Cost(cost.requested, cost.actual, status)
 
 
-def _error(errors: list[_Error], cost: Cost | None) -> Throttled | ShopifyFaulted | ShopifyRefused:
+def _error(errors: list[_Error], cost: Cost | None, *, partial: bool) -> Throttled | ShopifyFaulted | ShopifyRefused:
     codes = [error.extensions.code for error in errors]
     message = "; ".join(error.message for error in errors)[:MAX_MESSAGE]
     if "THROTTLED" in codes:
         return Throttled(message, retry_after=_points_back_in(cost))
     if _OWN_FAULTS.intersection(codes):
         return ShopifyFaulted(message)
-    return ShopifyRefused(message, status=200, code=next(filter(None, codes), None))
+    return ShopifyRefused(message, status=200, code=next(filter(None, codes), None), partial=partial)
 
 
 def _points_back_in(cost: Cost | None) -> float:

@@ -55,14 +55,19 @@ class NeverLeft(ShopifyUnavailable):
 
 
 class ShopifyRefused(Permanent):
-    """Shopify does not accept the request. `status` is HTTP's, `code` is GraphQL's, where there is one."""
+    """Shopify does not accept the request. `status` is HTTP's, `code` is GraphQL's, where there is one.
+
+    `partial`: it has answered some root field of the document all the same. Of a mutation, that one was carried out,
+    and only the others were not (ACCESS_DENIED for one of two fields, or for a part of the answer).
+    """
 
     may_have_happened = False
 
-    def __init__(self, message: str = "", *, status: int, code: str | None = None) -> None:
+    def __init__(self, message: str = "", *, status: int, code: str | None = None, partial: bool = False) -> None:
         super().__init__(message)
         self.status = status
         self.code = code
+        self.partial = partial
 
 
 class AnswerTooLarge(Permanent):

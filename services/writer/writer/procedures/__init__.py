@@ -13,7 +13,7 @@ from shared.errors import Permanent
 from writer.procedures import create, delete, edit, status, ticket_create, ticket_delete, ticket_edit
 from writer.procedures.event_input import kept_an_event
 from writer.procedures.outcomes import settled
-from writer.procedures.steps import Failed, InDoubt, JobError, Progress, Shop, Step, Unknown, Write
+from writer.procedures.steps import Failed, InDoubt, JobError, Progress, Retry, Shop, Step, Unknown, Write
 
 __all__ = ["PROCEDURES", "UnknownKind", "next_step"]
 
@@ -32,6 +32,21 @@ PROCEDURES: Mapping[str, Procedure] = {
 }
 
 
+_BY_KEY = (
+    "Each had its key, by which Shopify carries it out once: retry the job within 23 h of its first call. After that, "
+    "compare the ticket's stock in Shopify with what was sold, put it right, and resolve the job."
+)
+WHAT_TO_DO: Mapping[Retry, str] = {
+    Retry.KEYED: _BY_KEY,
+    Retry.COMPARE_AND_SET: _BY_KEY,
+    Retry.NATURAL: (
+        "It may have taken effect, and does no harm when it is repeated: retry the job, unless somebody has edited the "
+        "same since; or look at the event in Shopify, and resolve the job."
+    ),
+    Retry.UNSAFE: "Look at the event in Shopify; then retry the job, or resolve it.",
+}
+
+
 class UnknownKind(Permanent):
     """There is no such kind of command."""
 
@@ -46,8 +61,8 @@ def next_step(progress: Progress, shop: Shop) -> Step:
         step = procedure(replace(progress, job=job), shop)
     except (AttributeError, IndexError, KeyError, TypeError, ValueError) as error:
         return _misunderstood(progress, error)
-    if isinstance(step, Write) and len(progress.writes) >= progress.most_writes:
-        return _given_up(progress)
+    if isinstance(step, Write) and progress.is_exhausted:
+        return _given_up(progress, step)
     return step
 
 
@@ -59,11 +74,12 @@ def _misunderstood(progress: Progress, error: Exception) -> Failed | InDoubt:
     return InDoubt(f"{reason} The last call was {progress.writes[-1].document}: see in Shopify what it did.")
 
 
-def _given_up(progress: Progress) -> InDoubt:
+def _given_up(progress: Progress, step: Write) -> InDoubt:
+    """`step` would have come next. (What was read back as not done ends as Failed: writer/procedures/outcomes.py.)"""
     last = progress.last
     unanswered = sum(isinstance(settled(write), Unknown) for write in progress.writes)
     document = last.document if last else "nothing"
     return InDoubt(
         f"{len(progress.writes)} calls were sent for this command, {unanswered} of them without an answer; the last "
-        f"one is {document}. Look at the event in Shopify; then retry the job, or resolve it."
+        f"one is {document}. {WHAT_TO_DO[step.retry]}"
     )

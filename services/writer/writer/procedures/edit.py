@@ -16,7 +16,7 @@ from shared.metafields import Metafields
 from shared.shopify.errors import UserError
 from writer.procedures.event_input import cleared, columns, differences, metafields
 from writer.procedures.gids import gid, known
-from writer.procedures.outcomes import again, event_gone, failed, once_more, settled, was_done
+from writer.procedures.outcomes import again, event_gone, failed, once_more, settled
 from writer.procedures.steps import (
     Answered,
     Done,
@@ -35,8 +35,6 @@ from writer.procedures.steps import (
 )
 
 EDIT, EDIT_AND_TELL, CLEAR, STATE = "event_edit", "event_metafields_edit", "metafields_delete", "event_state"
-
-
 TIDIED = "descriptionHtml"  # Shopify stores it in words of its own
 
 
@@ -45,7 +43,7 @@ def edit(progress: Progress, shop: Shop) -> Step:
     if last is None:
         return _set(progress, shop) or _clear(progress, shop) or _unchanged(progress)
     match settled(last):
-        case Refused(errors) if last.document == CLEAR and was_done(progress.writes, EDIT):
+        case Refused(errors) if last.document == CLEAR and _set(progress, shop):
             message = "Shopify refused to clear the fields; the others are edited."
             seen = Whole(known(progress.job.event_id))
             return failed(progress, shop, last, errors, code="partly", message=message, observation=seen)
@@ -104,25 +102,30 @@ def _cleared(progress: Progress, shop: Shop, last: Written) -> Step:
 
 
 def _refused(progress: Progress, shop: Shop, last: Written, errors: tuple[UserError, ...]) -> Step:
-    """Refused at once, it has changed nothing. Refused after a lost answer: what is there now tells (costs 8)."""
+    """Whether a call before it, which had no answer, took effect, is told by what is there now (costs 8)."""
     if not any(isinstance(settled(write), Unknown) for write in progress.writes):
-        return failed(progress, shop, last, errors, clean=not was_done(progress.writes, EDIT, EDIT_AND_TELL, CLEAR))
+        return failed(progress, shop, last, errors)
     found = progress.seen(STATE)
     if found is None:
         return _read(progress, shop)
     if found["product"] is None:
         return event_gone(progress)
-    unlike = set(differences(progress.job.command, found["product"], shop.metafields))
-    is_first = last.document != CLEAR or _set(progress, shop) is None
-    return failed(progress, shop, last, errors, clean=is_first and _surely(unlike))
+    return failed(progress, shop, last, errors, clean=_surely(_undone(progress, shop, last, found["product"])))
 
 
-def _surely(unlike: set[str]) -> bool:
-    """Whether a difference proves that the edit is not there: one mutation sets all of its fields, or none.
+def _undone(progress: Progress, shop: Shop, last: Written, node: Mapping[str, Any]) -> set[str]:
+    """What the last call was to bring about, and the event doesn't have."""
+    unlike = set(differences(progress.job.command, node, shop.metafields))
+    missing = set(cleared(progress.job.command, shop.metafields))
+    return unlike & missing if last.document == CLEAR else unlike - missing
+
+
+def _surely(undone: set[str]) -> bool:
+    """Whether that proves that the call took no effect: a mutation sets all of its fields, or none.
 
     But HTML that Shopify has tidied differs for ever.
     """
-    return bool(unlike - {TIDIED})
+    return bool(undone - {TIDIED})
 
 
 def _unanswered(progress: Progress, shop: Shop, last: Written) -> Step:
@@ -133,12 +136,10 @@ def _unanswered(progress: Progress, shop: Shop, last: Written) -> Step:
     node = found["product"]
     if node is None:
         return event_gone(progress)
-    unlike = set(differences(progress.job.command, node, shop.metafields))
-    missing = set(cleared(progress.job.command, shop.metafields))
-    undone = unlike & missing if last.document == CLEAR else unlike - missing
-    if undone:
-        return (once_more(progress, last, Retry.NATURAL) if _surely(undone) else again(last, Retry.NATURAL))
-    if last.document != CLEAR and unlike and (clear := _clear(progress, shop)):
+    if undone := _undone(progress, shop, last, node):
+        return once_more(progress, last, Retry.NATURAL) if _surely(undone) else again(last, Retry.NATURAL)
+    left = any(differences(progress.job.command, node, shop.metafields))  # what is to be cleared
+    if last.document != CLEAR and left and (clear := _clear(progress, shop)):
         return clear
     return _succeeded(progress, _seen(node, last, progress))
 
