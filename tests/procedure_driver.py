@@ -15,7 +15,7 @@ from sandbox.shopify.app import create_app
 from sandbox.shopify.settings import ShopifySettings as SimulatorSettings
 from shared.metafields import Metafields
 from shared.shopify import ShopifyClient, ShopifySettings, shopify
-from shared.shopify.errors import ShopifyFaulted, ShopifyUnavailable, UserErrors
+from shared.shopify.errors import ShopifyFaulted, ShopifyRefused, ShopifyUnavailable, UserError, UserErrors
 from writer.procedures import next_step
 from writer.procedures.steps import (
     Commanded,
@@ -112,6 +112,8 @@ class Driver:
             outcome, paid = Done(answer.data), answer.cost.actual
         except UserErrors as error:
             outcome, paid = Refused(error.errors), error.answer.cost.actual
+        except ShopifyRefused as error:
+            outcome = Refused((UserError((), str(error), error.code),))
         except (ShopifyUnavailable, ShopifyFaulted) as error:
             if not error.may_have_happened:
                 raise

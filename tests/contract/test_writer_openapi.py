@@ -69,6 +69,11 @@ def test_every_command_says_what_may_be_sent_with_it_and_what_it_is_answered(doc
             assert content == {"$ref": "#/components/schemas/Job"}
 
 
+def test_only_a_new_capacity_meets_one_in_doubt(document):
+    found = {asked for asked in COMMANDS if "409" in operations(document)[asked]["responses"]}
+    assert found == {("patch", "/v1/events/{event_id}/tickets/{ticket_id}")}
+
+
 def test_every_body_is_described_and_nothing_else_may_be_in_it(document):
     for asked, name in BODIES.items():
         body = operations(document)[asked]["requestBody"]

@@ -64,6 +64,7 @@ class Dispatcher:
         self._rests = Rests()
         self._stopping = False
         wakeups.of_all(self._news.set)
+        switch.when_opened(self._hold_back)
 
     async def run(self) -> None:
         """Raises what nobody expected, when it comes again and again."""
@@ -119,7 +120,7 @@ class Dispatcher:
         started = 0
         for job in await self._jobs.due(self._under_way.keys() | self._rests.resting(), free):
             chosen = await self._group(job)
-            if self._stopping:
+            if self._stopping or self._switch.open:
                 return False
             if chosen is None or job.lane in self._under_way:
                 self._rests.wait(job.lane, LOOK)  # it was cancelled, or somebody else has it
@@ -187,6 +188,11 @@ class Dispatcher:
         log.warning("job.waits", job=str(execution.job.id), reason=repr(error))
         self._rests.failed(execution.job.lane)
         await self._switch.failed(error, execution.job.lane)
+
+    def _hold_back(self) -> None:
+        """What waits for points sends nothing any more, but waits for its turn again."""
+        for execution, _ in self._under_way.values():
+            execution.let_go()
 
     async def _give_up(self, execution: Execution, breaks: int) -> None:
         if breaks < MOST_BREAKS:

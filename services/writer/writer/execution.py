@@ -104,6 +104,7 @@ class Execution:
         self.answered = False  # Shopify has answered something, so it is there
         self._sending = False  # an intent is being committed, or its outcome isn't written down yet
         self._let_go = False
+        self._partly = False  # a request was refused, and some of it was carried out
         self._jobs = jobs
         self._lease = lease
         self._epoch = lease.epoch
@@ -249,7 +250,8 @@ class Execution:
     async def _without_answer(self, step: Write, number: int, error: UnderstudyError | TimeoutError) -> Parked | None:
         """A request that may have left, and brought no answer that says what became of it."""
         if isinstance(error, ShopifyRefused) and not speaks_of_all(error.status):
-            # Refused as a whole: by its schema, or for a scope that the app does not have.
+            # Refused by its schema, or for a scope that the app does not have: all of it, or one of its fields.
+            self._partly = self._partly or error.partial
             refused = Refused((UserError((), str(error), error.code),))
             await self._record(step, number, refused, 0.0)
             return None
@@ -302,8 +304,9 @@ class Execution:
         if self.group.superseded and not self.began:
             await self._jobs.part(self._epoch, self.group)
             return Parked(0.0)
+        untouched = step.clean or all(isinstance(write.outcome, Refused) for write in sent.writes)
         merged = self.job.merged is not None or self.group.superseded
-        if self.began and merged and all(isinstance(write.outcome, Refused) for write in sent.writes):
+        if self.began and merged and untouched and not self._partly:
             await self._jobs.split(self._epoch, self.job.id)
             return Parked(0.0)
         observation = step.observation or self._to_look_at(sent, step.event_id)
@@ -350,5 +353,5 @@ class Execution:
     def _to_look_at(self, sent: Sent, event_id: int | None) -> Whole | None:
         """Where something may have happened, what there is now has to be seen."""
         product_id = event_id or self.job.event_id
-        touched = any(isinstance(write.outcome, Done | Unknown) for write in sent.writes)
+        touched = self._partly or any(isinstance(write.outcome, Done | Unknown) for write in sent.writes)
         return Whole(product_id) if product_id is not None and touched else None

@@ -20,7 +20,6 @@ from writer.procedures.steps import Done, Refused, Unknown, Write, Written
 
 SQL = queries("writer")
 
-
 WINDOW = 500  # rows that are looked through at once
 
 
@@ -58,9 +57,11 @@ class Jobs:
     All methods raise PostgresUnavailable; those that take an epoch raise LeaseLost, and then nothing was written.
     """
 
-    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", horizon: float) -> None:
+    def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", horizon: float, window: int = WINDOW) -> None:
+        """`horizon`: seconds that Shopify may act on a request that was given up."""
         self._pool = pool
         self._horizon = horizon
+        self._window = window
 
     async def due(self, busy: Collection[int], limit: int) -> list[Job]:
         """The first open job of each event that may be carried out now; not of the lanes that are `busy` here.
@@ -75,13 +76,13 @@ class Jobs:
                 if row["due"]:
                     found.append(_job(row))
             while len(found) < limit:
-                rows = await connection.fetch(SQL.get_waiting, list(seen), WINDOW)
+                rows = await connection.fetch(SQL.get_waiting, list(seen), self._window)
                 for row in rows:
                     if row["lane"] not in seen:
                         seen.add(row["lane"])
                         if row["due"]:
                             found.append(_job(row))
-                if len(rows) < WINDOW:
+                if len(rows) < self._window:
                     break
         return found[:limit]
 

@@ -39,6 +39,11 @@ class Switch:
         self._state = CLOSED
         self._said_at = float("-inf")
         self._unready = False
+        self._when_opened: list[Callable[[], None]] = []
+
+    def when_opened(self, then: Callable[[], None]) -> None:
+        """Call that at the moment from which nothing may be sent."""
+        self._when_opened.append(then)
 
     @property
     def open(self) -> bool:
@@ -62,6 +67,8 @@ class Switch:
         before = self._state
         self._state = failed(before, self._monotonic(), found.reason, lane=None if found.everyone else lane)
         if is_open(self._state) and self._state.until != before.until:
+            for then in self._when_opened:
+                then()
             seconds = opens_in(self._state, self._monotonic())
             log.warning("breaker.opened", reason=found.reason, seconds=seconds)
             await self._say(seconds, found.reason)

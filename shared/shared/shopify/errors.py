@@ -57,8 +57,8 @@ class NeverLeft(ShopifyUnavailable):
 class ShopifyRefused(Permanent):
     """Shopify does not accept the request. `status` is HTTP's, `code` is GraphQL's, where there is one.
 
-    `partial`: it has answered some root field of the document all the same. Of a mutation, that one was carried out,
-    and only the others were not (ACCESS_DENIED for one of two fields, or for a part of the answer).
+    `partial`: it has answered some root field of the document all the same. Of a mutation, that one may have been
+    carried out (ACCESS_DENIED for one of two fields, or for a part of the answer): what there is now has to be read.
     """
 
     may_have_happened = False

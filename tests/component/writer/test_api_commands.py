@@ -2,6 +2,7 @@
 
 import asyncio
 import itertools
+from uuid import UUID
 
 import httpx2
 import pytest
@@ -60,6 +61,33 @@ async def test_null_clears_and_what_is_left_out_stays(office: Office):
     answer = await office.client.patch("/v1/events/42", json={"venue": None})
     venue = dict.fromkeys(("venue_name", "venue_address", "venue_city", "venue_country"))
     assert await office.command(answer.json()["job_id"]) == venue
+
+
+async def test_a_new_capacity_waits_for_one_in_doubt(office: Office):
+    """On top of stock that was moved, or was not, it could sell tickets twice."""
+    await office.add_ticket(EVENT, 421, "Balcony")
+    address, other = "/v1/events/42/tickets/420", "/v1/events/42/tickets/421"
+    job = (await office.client.patch(address, json={"capacity": 300})).json()["job_id"]
+    price = (await office.client.patch(other, json={"price": "1.00"})).json()["job_id"]
+    assert (await office.client.patch(address, json={"capacity": 310})).status_code == 202  # nothing is in doubt
+    await office.end(job, "in_doubt")
+    await office.end(price, "in_doubt")
+    answer = await office.client.patch(address, json={"capacity": 320})
+    assert (answer.status_code, answer.json()["jobs"]) == (409, [job])
+    assert [error["pointer"] for error in answer.json()["errors"]] == ["#/capacity"]
+    assert job in answer.json()["errors"][0]["detail"]
+    assert (await office.client.patch(address, json={"price": "9.00"})).status_code == 202
+    assert (await office.client.patch(other, json={"capacity": 320})).status_code == 202
+    await office.pool.execute("SELECT job_resolve($1, 'failed', 'looked', NULL)", UUID(job))
+    assert (await office.client.patch(address, json={"capacity": 320})).status_code == 202
+
+
+async def test_a_capacity_that_only_its_merged_fields_hold_is_in_doubt_too(office: Office):
+    address = "/v1/events/42/tickets/420"
+    job = (await office.client.patch(address, json={"price": "2.00"})).json()["job_id"]
+    await office.end(job, "in_doubt", merged={"price": "2.00", "capacity": 300})
+    answer = await office.client.patch(address, json={"capacity": 320})
+    assert (answer.status_code, answer.json()["jobs"]) == (409, [job])
 
 
 async def test_a_capacity_that_was_only_observed_comes_with_the_new_one(office: Office):

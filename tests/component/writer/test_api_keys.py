@@ -107,6 +107,24 @@ async def test_what_was_accepted_and_is_not_visible_yet_has_moved_the_event_on(o
     assert (await edit())[0] == 202
 
 
+@pytest.mark.parametrize(
+    ("observed", "finished", "status"),
+    [("30 s", "30 s", 412), ("70 s", "75 s", 202), (None, "70 s", 412), (None, "11 min", 202)],
+)
+async def test_what_never_becomes_visible_does_not_hold_up_its_event_for_ever(
+    office: Office, observed, finished, status
+):
+    """Said a minute ago, it stands in a revision by now, or no revision is ever called its own."""
+    job = (await office.client.patch("/v1/events/42/tickets/420", json={"name": "Seated"})).json()["job_id"]
+    await office.end(job, observation={"what": "whole", "product_id": EVENT})
+    ago = "UPDATE jobs SET finished_at = now() - $1::text::interval, observed_at = now() - $2::text::interval"
+    await office.pool.execute(ago, finished, observed)
+    answer = await office.client.patch("/v1/events/42", json=TITLE, headers={"If-Match": '"1-a"'})
+    assert answer.status_code == status
+    foreseen = await office.client.post("/v1/events/42/tickets", json={"name": "Seated", "price": "1"})
+    assert foreseen.status_code == (422 if status == 412 else 202)
+
+
 async def test_who_sends_again_is_answered_whatever_became_of_the_revision(office: Office):
     headers = key() | {"If-Match": '"1-a"'}
     assert (await office.client.patch("/v1/events/42", json=TITLE, headers=headers)).status_code == 202

@@ -4,6 +4,7 @@ import pytest
 from procedure_driver import Driver, driving
 from shop_control import metafield
 
+from shared.shopify.errors import ShopifyRefused
 from writer.procedures.steps import Answered, Failed, Gone, InDoubt, Refused, Succeeded, Unknown, Whole
 
 JAZZ = {
@@ -81,7 +82,7 @@ async def test_a_taken_handle_that_nobody_asked_for_gives_way_to_another(driver)
     await some_event(driver, handle="jazz")
     run = await driver.run("event.create", {"title": "Jazz"}, job_id="0199-abcdef123456")
     assert (await driver.control.product(run.end.event_id))["handle"] == "jazz-abcdef123456"
-    assert run.asked == ["event_create", "event_create"]
+    assert run.asked == ["event_create", "event_by_handle", "event_create"]
 
 
 async def test_a_title_without_letters_gets_a_handle_from_its_job(driver):
@@ -100,6 +101,16 @@ async def test_a_taken_handle_that_was_asked_for_fails(driver):
 @pytest.mark.parametrize("asked", [{}, {"handle": "jazz"}])
 async def test_a_creation_whose_answer_was_lost_is_recognised(driver, asked):
     await driver.control.loses_answer("productSet")
+    run = await driver.run("event.create", {"title": "Jazz", **asked})
+    assert isinstance(run.end, Succeeded)
+    assert run.asked == ["event_create", "event_by_handle"]
+    assert [event["id"] for event in await driver.control.truth()] == [run.end.event_id]
+
+
+@pytest.mark.parametrize("asked", [{}, {"handle": "jazz"}])
+async def test_a_creation_that_shopify_answers_twice_is_recognised(driver, asked):
+    """The second time is refused, because the first one has the handle."""
+    await driver.control.fault("productSet", effect="twice")
     run = await driver.run("event.create", {"title": "Jazz", **asked})
     assert isinstance(run.end, Succeeded)
     assert run.asked == ["event_create", "event_by_handle"]
@@ -277,6 +288,26 @@ async def test_publishing_is_one_request_that_makes_it_active_and_visible(driver
     assert now["published_at"] is not None
     assert run.end.observation.node["status"] == "ACTIVE"
     assert run.end.observation.node["publishedAt"] is not None
+
+
+async def test_a_status_that_was_set_without_its_publications_is_refused_and_looked_at(driver):
+    """The second field is denied, and the first one is done."""
+    event = await some_event(driver, status="draft", published=False)
+    scopes = await driver.control.scopes()
+    await driver.control.grant(*(scope for scope in scopes if scope != "write_publications"))
+    try:
+        run = await driver.run("event.publish", {}, event["id"])
+        both = run.writes[0].variables
+        only = {name: value for name, value in both.items() if name != "product"}
+        with pytest.raises(ShopifyRefused) as caught:
+            await driver.client.execute("event_and_publication_edit", both)
+        with pytest.raises(ShopifyRefused) as all_of_it:
+            await driver.client.execute("publication_create", only)
+    finally:
+        await driver.control.grant(*scopes)
+    assert (caught.value.code, caught.value.partial, all_of_it.value.partial) == ("ACCESS_DENIED", True, False)
+    assert (type(run.end), run.end.error.code, run.end.observation) == (Failed, "refused", Whole(event["id"]))
+    assert (await driver.control.product(event["id"]))["status"] == "active"
 
 
 @pytest.mark.parametrize(("kind", "status"), [("event.unpublish", "draft"), ("event.archive", "archived")])

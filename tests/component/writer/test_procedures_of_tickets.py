@@ -156,6 +156,16 @@ async def test_a_ticket_whose_answer_was_lost_is_recognised(driver):
     assert (await ticket_of(driver, event_id, run.end.ticket_id))["title"] == "VIP"
 
 
+async def test_a_ticket_that_shopify_makes_twice_is_recognised(driver):
+    """The second time is refused, because the first one has the name."""
+    event_id, _ = await some_event(driver, "Standing")
+    await driver.control.fault("productVariantsBulkCreate", effect="twice")
+    run = await driver.run("ticket.create", VIP, event_id)
+    assert run.asked == ["ticket_place", "ticket_create", "ticket_names"]
+    assert (await ticket_of(driver, event_id, run.end.ticket_id))["title"] == "VIP"
+    assert len((await driver.control.product(event_id))["variants"]) == 2
+
+
 async def test_a_ticket_that_never_arrived_is_sent_again_as_it_was(driver):
     event_id, _ = await some_event(driver, "Standing")
     await driver.control.fails_before("productVariantsBulkCreate", times=2)

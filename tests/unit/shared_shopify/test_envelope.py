@@ -45,6 +45,22 @@ def test_an_answer_has_data_and_its_cost():
     assert reading.charged() == 46
 
 
+@pytest.mark.parametrize(
+    ("data", "partial"),
+    [
+        ('{"shop":null}', False),
+        ("null", False),
+        ('{"productUpdate":{"product":{"id":"1"}},"publishablePublish":null}', True),
+        ('{"productUpdate":null,"publishablePublish":null}', False),
+    ],
+)
+def test_a_refusal_says_whether_another_field_was_carried_out(data, partial):
+    reading = read(DENIED.replace(b'{"shop":null}', data.encode()))
+    assert isinstance(reading.error, ShopifyRefused)
+    assert reading.error.partial == partial
+    assert not refusal(403, None, b"").partial
+
+
 def test_throttled_says_when_the_points_will_be_back():
     reading = read(THROTTLED)
     assert isinstance(reading.error, Throttled)

@@ -174,6 +174,7 @@ REFUSALS = [
     UserError((), "Something else"),
 ]
 MOST_STEPS = 120
+READ_BACK = {"event.create", "event.edit", "ticket.create"}  # whether it took effect can be seen
 
 
 def commanded(kind, command):
@@ -299,10 +300,79 @@ def test_without_any_answer_it_gives_up_in_doubt(kind, command):
     if isinstance(steps[-1], Succeeded):  # read back, and as it was wanted
         assert command == {} or "subtitle" in command
         return
-    assert isinstance(steps[-1], InDoubt)
-    assert "20 calls were sent" in steps[-1].reason
+    if kind in READ_BACK:
+        assert isinstance(steps[-1], Failed)
+        assert (steps[-1].error.code, steps[-1].clean) == ("no_answer", True)
+        assert "20 calls were sent" in steps[-1].error.message
+    else:
+        assert isinstance(steps[-1], InDoubt)
+        assert "20 calls were sent" in steps[-1].reason
+        assert ("23 h" in steps[-1].reason) == (command.get("capacity") is not None)
     patient = Progress(job, tuple(writes), (), NOW, most_writes=21)
     assert isinstance(next_step(patient, SHOP), Write | Read)
+
+
+EDIT = commanded("event.edit", {"title": "Blues", "subtitle": None})
+TIDIED = commanded("event.edit", {"description_html": "<p>Blues"})
+NO = Refused((UserError(("title",), "No."),))
+
+
+@pytest.mark.parametrize(
+    ("job", "node", "clean"),
+    [
+        (EDIT, NODE, True),
+        (EDIT, NODE | {"title": "Blues"}, False),
+        (EDIT, NODE | {"title": "Blues", "metafields": {"nodes": [SUBTITLE]}}, False),  # which is cleared afterwards
+        (TIDIED, NODE | {"descriptionHtml": "<p>Blues</p>"}, False),
+    ],
+)
+def test_an_edit_refused_after_a_lost_answer_says_whether_it_is_as_if_it_had_never_been_sent(job, node, clean):
+    first = next_step(Progress(job, (), (), NOW), SHOP)
+    writes = [Written(n, "event_edit", first.variables, became, NOW) for n, became in enumerate((Unknown(), NO))]
+    steps, _ = carry_out(job, lambda _: {"product": node}, writes)
+    assert [type(step) for step in steps] == [Read, Failed]
+    assert (steps[-1].error.code, steps[-1].clean) == ("refused", clean)
+
+
+def test_an_edit_that_nobody_can_recognise_stays_in_doubt():
+    """What Shopify has tidied differs from what was sent though it is done."""
+
+    def tidy(step):
+        return Unknown() if isinstance(step, Write) else {"product": NODE | {"descriptionHtml": "<p>Blues</p>"}}
+
+    steps, _ = carry_out(TIDIED, tidy)
+    assert isinstance(steps[-1], InDoubt)
+    assert "retry the job" in steps[-1].reason
+
+
+def test_what_was_set_before_a_clearing_that_is_never_answered_is_said_to_be_done():
+    def answer(step):
+        if isinstance(step, Read):
+            return {"product": NODE | {"title": "Blues", "metafields": {"nodes": [SUBTITLE]}}}
+        return Done(DONE["event_edit"]) if step.document == "event_edit" else Unknown()
+
+    steps, _ = carry_out(EDIT, answer)
+    assert (steps[-1].error.code, steps[-1].clean) == ("no_answer", False)
+    assert steps[-1].error.message.endswith("What was sent before it is done.")
+
+
+@pytest.mark.parametrize("bearer", [0, 1, 2])
+def test_a_creation_that_is_refused_for_whatever_reason_is_looked_up(bearer):
+    """Done once, a second time may be refused for more than its name; and a part of an answer may be denied."""
+
+    def answer(step):
+        return NO if isinstance(step, Write) else FOUND["event_by_handle"][bearer]
+
+    steps, _ = carry_out(commanded("event.create", {"title": "Jazz"}), answer)
+    assert [type(step) for step in steps] == [Write, Read, Succeeded if bearer == 2 else Failed]
+    assert bearer == 2 or steps[-1].error.code == "refused"
+
+
+def test_a_publication_of_which_a_half_is_refused_is_looked_at():
+    steps, _ = carry_out(commanded("event.publish", {}), lambda _: NO)
+    assert (type(steps[-1]), steps[-1].observation, steps[-1].clean) == (Failed, Whole(EVENT), False)
+    steps, _ = carry_out(commanded("event.unpublish", {}), lambda _: NO)
+    assert steps[-1].observation is None
 
 
 @every_command

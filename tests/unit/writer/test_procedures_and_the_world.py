@@ -36,9 +36,10 @@ PRODUCT, VARIANT, ITEM = "gid://shopify/Product/42", "gid://shopify/ProductVaria
 MOST_STEPS = 150
 
 # What becomes of a request; of all but the first nobody hears. A late one takes effect after the horizon, against all
-# that Shopify lets one expect: what is guarded by a name or a key bears even that.
-ANSWERED, LOST, NEVER, LATE = "answered", "lost", "never", "late"
-FATES = (ANSWERED, ANSWERED, ANSWERED, LOST, NEVER, LATE)
+# that Shopify lets one expect: what is guarded by a name or a key bears even that. What is done twice is answered by
+# its second time.
+ANSWERED, LOST, NEVER, LATE, TWICE = "answered", "lost", "never", "late", "twice"
+FATES = (ANSWERED, ANSWERED, ANSWERED, LOST, NEVER, LATE, TWICE)
 
 
 def worlds(count):
@@ -61,10 +62,10 @@ def carry_out(chance, job, world):
             case Write(document, variables):
                 fate = chance.choice(FATES)
                 late += [(document, variables)] if fate == LATE else []
-                outcome = world.write(document, variables) if fate in {ANSWERED, LOST} else Unknown()
-                writes.append(
-                    Written(len(writes), document, variables, outcome if fate == ANSWERED else Unknown(), now)
-                )
+                times = {ANSWERED: 1, LOST: 1, TWICE: 2}.get(fate, 0)
+                outcomes = [Unknown(), *(world.write(document, variables) for _ in range(times))]
+                heard = outcomes[-1 if fate in {ANSWERED, TWICE} else 0]
+                writes.append(Written(len(writes), document, variables, heard, now))
                 reads = []
             case end:
                 for document, variables in late:

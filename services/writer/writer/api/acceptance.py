@@ -1,6 +1,6 @@
 """Accept a command: checked, stored and answered in one transaction, which nothing but PostgreSQL takes part in.
 
-    in turn -> locks -> sent before? -> limits -> target -> If-Match -> fields -> INSERT -> commit -> wake-up
+    in turn -> locks -> sent before? -> limits -> target -> If-Match -> doubts -> fields -> INSERT -> commit -> wake
 
 Within an event, commands are stored one after the other, so that `seq` is the order of the answers (promise P7).
 """
@@ -72,7 +72,7 @@ class Acceptance:
         self._errands: Errands[Accepted] = Errands()
 
     async def accept(self, asked: Asked) -> Accepted:
-        """Raises Refusal (412, 422, 429, 503), or Unavailable: then nobody knows whether it was stored, but its key."""
+        """Raises Refusal (409, 412, 422, 429, 503), or Unavailable: whether it was stored, only its key tells then."""
         kind = asked.command.kind
         try:
             accepted = await self._accept_once(asked)
@@ -137,6 +137,8 @@ class Acceptance:
         _refuse("unknown", list(checks.of_target(command, known)))
         if asked.condition is not None:
             await _meet(connection, asked.condition, command, known)
+        if command.kind == "ticket.edit" and "capacity" in command.fields:
+            await _know_the_stock(connection, command)
         pending, tickets = await _foreseen(connection, command)
         _refuse("invalid", list(checks.of_fields(command, known, pending, tickets)))
         row = _row(await connection.fetchrow(
@@ -208,6 +210,17 @@ async def _meet(connection: Connection, condition: Condition, command: Command, 
     if unseen or not condition.holds(known.revision):
         detail = "Accepted commands for the event are not visible yet." if unseen else "The event has moved on."
         raise Refusal("precondition", 412, detail, extensions={"revision": known.revision, "jobs": unseen})
+
+
+async def _know_the_stock(connection: Connection, command: Command) -> None:
+    """A new capacity is a difference from the last one: on top of one in doubt it could sell tickets twice."""
+    rows = await connection.fetch(SQL.get_stock_in_doubt, command.event_id, command.ticket_id)
+    if not rows:
+        return
+    jobs = [str(row["id"]) for row in rows]
+    detail = "It is not known whether an earlier new capacity took effect. An operator has to resolve that job first."
+    error = {"detail": f"in doubt: job {', '.join(jobs)}", "pointer": "#/capacity"}
+    raise Refusal("in_doubt", 409, detail, extensions={"jobs": jobs, "errors": [error]})
 
 
 def _stored(command: Command, known: Known) -> dict[str, Any]:

@@ -85,6 +85,14 @@ LEFT JOIN tickets ON tickets.id = $2 AND tickets.event_id = $1;
 -- name: get_tickets
 SELECT id, name FROM tickets WHERE event_id = $1;
 
+-- name: on_its_way
+-- Took effect, and readers are about to see it. P5 needs 1 s for that; but of an observation that was given up, or that ended
+-- among the dead letters, no revision is ever called the job's, and nobody would wait for ever. 60 s after it was said it stands
+-- in a revision, or its event's webhook has brought it. One that is not said yet is tried again within 5 min (LONGEST_PAUSE of
+-- the observer): two such pauses, in which an If-Match must not pass over an effect that nobody could see.
+visible_revision IS NULL
+AND COALESCE(observed_at + interval '60 s', finished_at + interval '10 min') > clock_timestamp()
+
 -- name: get_pending
 -- Accepted, and not visible yet: what the event $1 will be. The earliest come first.
 SELECT id, kind, ticket_id, command FROM (
@@ -92,7 +100,7 @@ SELECT id, kind, ticket_id, command FROM (
     WHERE lane = $1 AND state IN ('queued', 'dispatching')
     UNION ALL
     SELECT id, seq, kind, ticket_id, command FROM jobs
-    WHERE event_id = $1 AND state IN ('succeeded', 'superseded') AND visible_revision IS NULL
+    WHERE event_id = $1 AND state IN ('succeeded', 'superseded') AND {on_its_way}
       AND (state = 'superseded' OR observation IS NOT NULL)
 ) AS pending
 WHERE kind = ANY ($2::text[])
@@ -104,8 +112,15 @@ SELECT id FROM (
     SELECT id, seq FROM jobs WHERE lane = $1 AND state IN ('queued', 'dispatching')
     UNION ALL
     SELECT id, seq FROM jobs
-    WHERE event_id = $1 AND state = 'succeeded' AND observation IS NOT NULL AND visible_revision IS NULL
+    WHERE event_id = $1 AND state = 'succeeded' AND observation IS NOT NULL AND {on_its_way}
 ) AS unseen
+ORDER BY seq LIMIT 10;
+
+-- name: get_stock_in_doubt
+-- Capacity edits of the ticket $2 that may have moved its stock, or may not.
+SELECT id FROM jobs
+WHERE event_id = $1 AND ticket_id = $2 AND kind = 'ticket.edit' AND state = 'in_doubt' AND superseded_by IS NULL
+  AND (command ? 'capacity' OR merged ? 'capacity')
 ORDER BY seq LIMIT 10;
 
 -- name: insert_job

@@ -34,12 +34,13 @@ LOCATION = {"Location": _header("Where to ask for the job.", f"/v1/jobs/{shapes.
 RETRY_AFTER = {"Retry-After": _header("Seconds after which to come again.", "1")}
 
 OF_COMMANDS = (400, 401, 403, 412, 422, 429, 503)
+OF_CAPACITIES = (409,)
 OF_BODIES = (408, 413, 415)
 
 
-def of_command(*, body: bool) -> dict[int | str, dict[str, Any]]:
-    """What a command may be answered, for a route's `responses`."""
-    refusals = responses(*OF_COMMANDS, *(OF_BODIES if body else ()))
+def of_command(*more: int, body: bool) -> dict[int | str, dict[str, Any]]:
+    """What a command may be answered, for a route's `responses`. `more`: refusals of that one."""
+    refusals = responses(*OF_COMMANDS, *(OF_BODIES if body else ()), *more)
     for status in (429, 503):
         refusals[status]["headers"] = RETRY_AFTER
     return {

@@ -112,9 +112,12 @@ def tickets(reception: Reception, bodies: Bodies) -> APIRouter:
         body = await bodies.read(request, NewTicket, "ticket.create")
         return await reception.take(sender, Command("ticket.create", event_id, fields=body.fields()))
 
-    @routes.patch("/{ticket_id}", **_takes(EditTicket))
+    @routes.patch("/{ticket_id}", **_takes(EditTicket, *answers.OF_CAPACITIES))
     async def edit_ticket(request: Request, event_id: EventId, ticket_id: TicketId, sender: From) -> Response:
-        """Edit a ticket. A new capacity changes the stock by the difference: what is sold meanwhile stays sold."""
+        """Edit a ticket. A new capacity changes the stock by the difference: what is sold meanwhile stays sold.
+
+        While an earlier new capacity of the ticket is in doubt, another one is 409, which names that job in `jobs`.
+        """
         body = await bodies.read(request, EditTicket, "ticket.edit")
         return await reception.take(sender, Command("ticket.edit", event_id, ticket_id, body.fields()))
 
@@ -132,12 +135,12 @@ def _routes(prefix: str, tags: Sequence[str]) -> APIRouter:
     return APIRouter(prefix=prefix, tags=[*tags], dependencies=guards)
 
 
-def _takes(body: type[Any]) -> dict[str, Any]:
+def _takes(body: type[Any], *refusals: int) -> dict[str, Any]:
     schema = {"$ref": f"#/components/schemas/{body.__name__}"}
     return {
         "status_code": 202,
         "response_class": Response,
-        "responses": answers.of_command(body=True),
+        "responses": answers.of_command(*refusals, body=True),
         "openapi_extra": {"requestBody": {"required": True, "content": {"application/json": {"schema": schema}}}},
     }
 

@@ -7,7 +7,7 @@ from typing import Any
 from shared.postgres import queries
 
 _RAW = queries("writer.api", "acceptance.sql")
-PIECES = ("job", "queue", "place")
+PIECES = ("job", "queue", "place", "on_its_way")
 CONDITIONS = ("of_owner", "of_event", "in_state", "before")
 
 

@@ -59,7 +59,10 @@ def once_more(progress: Progress, write: Written, retry: Retry) -> Write | Faile
         return again(write, retry)
     alone = all(one.document == write.document for one in progress.writes)
     before = "" if alone else " What was sent before it is done."
-    message = f"Shopify did not answer, {len(progress.writes)} calls long; {write.document} did not take effect.{before}"
+    message = (
+        f"{len(progress.writes)} calls were sent, and Shopify left the last one unanswered. Reading back shows that "
+        f"{write.document} did not take effect.{before}"
+    )
     return Failed(JobError("no_answer", message), clean=alone)
 
 

@@ -69,7 +69,9 @@ def _step(progress: Progress, shop: Shop, first: Callable[[Progress, Shop], Writ
             return again(last, Retry.NATURAL)
         case Refused(errors) if last.document == EDIT_AND_PUBLISH:
             message = "Shopify refused it, or one half of it: the status and where it is sold are set each by itself."
-            return failed(progress, shop, last, errors, message=message, observation=Whole(known(progress.job.event_id)))
+            return failed(
+                progress, shop, last, errors, message=message, observation=Whole(known(progress.job.event_id))
+            )
         case Refused(errors):
             return failed(progress, shop, last, errors)
 
