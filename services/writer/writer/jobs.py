@@ -66,8 +66,8 @@ class Jobs:
     async def due(self, busy: Collection[int], limit: int) -> list[Job]:
         """The first open job of each event that may be carried out now; not of the lanes that are `busy` here.
 
-        What has begun goes before what waits in its lane. The others are found in the order of acceptance: the first
-        row of a lane is its head. So what is read is bounded by who is in front, not by how much waits behind them.
+        What has begun goes before what waits in its lane. The others are found in the order of acceptance, a window
+        at a time: the first row of a lane is its head. What stands behind `limit` heads is not read.
         """
         seen, found = set(busy), list[Job]()
         async with transaction(self._pool) as connection:

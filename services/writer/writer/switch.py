@@ -37,7 +37,7 @@ class Switch:
         self._patience = patience
         self._monotonic = monotonic
         self._state = CLOSED
-        self._said_at = float("-inf")
+        self._said_at, self._said = float("-inf"), ""
         self._unready = False
         self._when_opened: list[Callable[[], None]] = []
 
@@ -86,12 +86,12 @@ class Switch:
 
     async def unready(self, reason: str) -> None:
         """Nothing can be dispatched, though Shopify may be well."""
-        if self._monotonic() - self._said_at >= SAY_AGAIN:
+        if reason != self._said or self._monotonic() - self._said_at >= SAY_AGAIN:
             self._unready = True
             await self._say(UNREADY, reason)
 
     async def _say(self, seconds: float, reason: str | None) -> None:
-        self._said_at = self._monotonic()
+        self._said_at, self._said = self._monotonic(), reason or ""
         metrics.BREAKER.set(seconds > 0)
         try:
             await self._tell(seconds, reason)

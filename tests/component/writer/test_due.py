@@ -1,4 +1,4 @@
-"""Whose turn it is: the first open job of each event, in the order of acceptance, and no row is read again and again."""
+"""Whose turn it is: the first open job of each event, in the order of acceptance, and no row again and again."""
 
 from collections.abc import AsyncIterator, Iterator, Sequence
 from dataclasses import dataclass
@@ -139,8 +139,8 @@ async def test_parked_events_do_not_hide_who_waits_behind_them(pool: Pool) -> No
 async def fill_with(pool: Pool, event_of: str) -> None:
     """`event_of`: SQL, of the number g of a job."""
     await pool.execute("TRUNCATE jobs RESTART IDENTITY CASCADE")
-    ids = f"SELECT gen_random_uuid(), 'event.edit', {event_of}, '{{}}', 'organizer' FROM generate_series(1, $1) AS g"
-    await pool.execute(f"INSERT INTO jobs (id, kind, event_id, command, owner) {ids}", QUEUE)  # noqa: S608 (SQL of ours)
+    made = f"SELECT gen_random_uuid(), 'event.edit', {event_of}, '{{}}', 'organizer' FROM generate_series(1, $1) g"  # noqa: S608 (ours)
+    await pool.execute(f"INSERT INTO jobs (id, kind, event_id, command, owner) {made}", QUEUE)
     await pool.execute("ANALYZE jobs")
 
 

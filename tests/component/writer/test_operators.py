@@ -134,9 +134,6 @@ async def test_what_became_of_a_job_in_doubt_became_of_what_was_merged_into_it(s
     assert not await resolve(stage, member, "failed")
 
 
-@pytest.mark.xfail(
-    strict=True, reason="job_resolve leaves the error `in_doubt` in what was merged, though it is superseded"
-)
 async def test_what_was_merged_into_a_job_that_succeeded_after_all_has_no_error(stage: CommandStage) -> None:
     [event] = await stage.new_events(1)
     member, leader = await in_doubt(stage, event)

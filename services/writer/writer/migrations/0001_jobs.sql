@@ -165,7 +165,8 @@ BEGIN
                         observed_at = NULL, finished_at = clock_timestamp(),
                         error = CASE WHEN became = 'failed' THEN error END
         WHERE id = wanted;
-        UPDATE jobs SET state = CASE became WHEN 'succeeded' THEN 'superseded' ELSE 'failed' END, note = words
+        UPDATE jobs SET state = CASE became WHEN 'succeeded' THEN 'superseded' ELSE 'failed' END, note = words,
+                        error = CASE WHEN became = 'failed' THEN error END
         WHERE superseded_by = wanted AND state = 'in_doubt';
         done := true;
     END IF;
