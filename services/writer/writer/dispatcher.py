@@ -12,7 +12,7 @@ import structlog
 from shared.errors import UnderstudyError
 from shared.shopify import ShopifyClient
 from writer import metrics
-from writer.execution import Checkpoint, Ended, Execution, Parked, nowhere
+from writer.execution import Checkpoint, Ended, Execution, Parked, TooLateToSend, nowhere
 from writer.job import Job, State
 from writer.jobs import Jobs, Withdrawn
 from writer.lease import Lease, LeaseLost
@@ -187,6 +187,9 @@ class Dispatcher:
     async def _put_off(self, execution: Execution, error: Exception) -> None:
         log.warning("job.waits", job=str(execution.job.id), reason=repr(error))
         self._rests.failed(execution.job.lane)
+        if not isinstance(error, TooLateToSend):
+            with suppress(UnderstudyError):  # nothing but words
+                await self._jobs.put_off(self._lease.epoch, execution.job.id, str(error))
         await self._switch.failed(error, execution.job.lane)
 
     def _hold_back(self) -> None:

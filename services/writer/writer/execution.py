@@ -335,7 +335,7 @@ class Execution:
 
     async def _park(self, seconds: float, error: Exception | None = None) -> Parked:
         if self.began and seconds > 0:
-            await self._jobs.park(self._epoch, self.job.id, seconds)
+            await self._jobs.park(self._epoch, self.job.id, seconds, str(error) if error else None)
         return Parked(seconds, error)
 
     # What there is

@@ -8,7 +8,7 @@ SELECT set_config('lock_timeout', '2s', true), set_config('idle_in_transaction_s
 SELECT pg_advisory_xact_lock(hashtext('jobs'), hashtext('herald'));
 
 -- name: get_news
-SELECT id, owner, version, state, kind, event_id, ticket_id, attempts, cost, error, note, superseded_by, visible_revision,
+SELECT id, owner, version, state, kind, event_id, ticket_id, attempts, cost, error, note, superseded_by, visible_revision, waits_for,
        created_at, dispatched_at, finished_at
 FROM jobs WHERE version > announced ORDER BY seq LIMIT $1;
 

@@ -151,10 +151,15 @@ class Jobs:
         async with transaction(self._pool) as connection:
             await connection.execute(SQL.give_up, job_id, number)
 
-    async def park(self, epoch: int, job_id: UUID, seconds: float) -> None:
-        """Its event waits; the others go on."""
+    async def park(self, epoch: int, job_id: UUID, seconds: float, because: str | None) -> None:
+        """Its event waits until what was sent can take effect no more; the others go on."""
         async with holding(self._pool, epoch) as connection:
-            await connection.execute(SQL.park, job_id, epoch, seconds)
+            await connection.execute(SQL.park, job_id, epoch, seconds, because)
+
+    async def put_off(self, epoch: int, job_id: UUID, because: str) -> None:
+        """It could not go on; why, for whoever looks at it."""
+        async with holding(self._pool, epoch) as connection:
+            await connection.execute(SQL.put_off, job_id, because)
 
     async def finish(self, epoch: int, group: Group, ending: Ending) -> datetime:
         """The job and what it supersedes; when it was accepted. `group.superseded` may be unknown here: SQL knows."""

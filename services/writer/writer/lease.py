@@ -4,7 +4,9 @@ One replica holds it. Whoever takes it over has a higher epoch, and every transi
 Shopify knows no epochs, so right before a request leaves `left` says how long the lease lasts for certain.
 """
 
+import os
 import secrets
+import socket
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 
@@ -30,7 +32,7 @@ class Lease:
     """`step` takes it, or renews it; run it several times in `seconds`, over a pool that nobody else uses up."""
 
     def __init__(self, pool: "asyncpg.Pool[asyncpg.Record]", seconds: float, clock: Clock | None = None) -> None:
-        self.owner = secrets.token_hex(8)
+        self.owner = f"{socket.gethostname()}/{os.getpid()}/{secrets.token_hex(4)}"
         self.epoch = 0
         self.latency: float | None = None  # seconds that a mutation took lately; handed on with the lease
         self._pool = pool

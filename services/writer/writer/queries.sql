@@ -36,7 +36,7 @@ LIMIT 1;
 
 -- name: begin
 -- All of a group, or (fewer rows than members) one of them was cancelled.
-UPDATE jobs SET state = 'dispatching', epoch = $1, dispatched_at = COALESCE(dispatched_at, clock_timestamp()),
+UPDATE jobs SET state = 'dispatching', epoch = $1, waits_for = NULL, waits_because = NULL, dispatched_at = COALESCE(dispatched_at, clock_timestamp()),
     superseded_by = CASE WHEN id = $2 THEN NULL ELSE $2 END,
     merged = CASE WHEN id = $2 THEN $4::jsonb END
 WHERE id = ANY ($3::uuid[]) AND state = 'queued'
@@ -73,18 +73,24 @@ UPDATE jobs SET note = COALESCE(note, 'answered when its dispatcher had lost the
 UPDATE calls SET gave_up_at = clock_timestamp() WHERE job_id = $1 AND number = $2 AND outcome IS NULL;
 
 -- name: park
-UPDATE jobs SET due_at = clock_timestamp() + make_interval(secs => $3::float8)
-WHERE id = $1 AND state IN ('queued', 'dispatching') AND (state = 'queued' OR epoch = $2);
+UPDATE jobs SET due_at = clock_timestamp() + make_interval(secs => $3::float8), waits_for = 'unknown_outcome',
+    waits_because = COALESCE($4, waits_because)
+WHERE id = $1 AND state = 'dispatching' AND epoch = $2;
+
+-- name: put_off
+-- It is not held up by this: who looks at it learns why it doesn't go on.
+UPDATE jobs SET waits_for = COALESCE(waits_for, 'shopify'), waits_because = $2
+WHERE id = $1 AND state IN ('queued', 'dispatching');
 
 -- name: finish
 UPDATE jobs SET state = $3, event_id = COALESCE($4, event_id), ticket_id = COALESCE($5, ticket_id), error = $6,
-    observation = $7, observed_at = NULL, finished_at = clock_timestamp()
+    observation = $7, observed_at = NULL, waits_for = NULL, waits_because = NULL, finished_at = clock_timestamp()
 WHERE id = $1 AND epoch = $2 AND state = 'dispatching'
 RETURNING created_at;
 
 -- name: finish_superseded
 -- What the leader's call has carried, with it.
-UPDATE jobs SET state = $3, error = $4, finished_at = clock_timestamp()
+UPDATE jobs SET state = $3, error = $4, waits_for = NULL, waits_because = NULL, finished_at = clock_timestamp()
 WHERE superseded_by = $1 AND epoch = $2 AND state = 'dispatching'
 RETURNING kind;
 

@@ -16,6 +16,7 @@ from writer.breaker import CLOSED, failed, failure, is_open, may_call, opens_in,
 log = structlog.get_logger()
 
 QUESTION = "shop"
+NOTICE = 1.0  # seconds between the end of a pause and somebody noticing, at most
 UNREADY = 10.0  # seconds that commands are said to wait, as long as nothing can be dispatched for another reason
 SAY_AGAIN = 5.0  # seconds between saying so
 
@@ -71,12 +72,13 @@ class Switch:
                 then()
             seconds = opens_in(self._state, self._monotonic())
             log.warning("breaker.opened", reason=found.reason, seconds=seconds)
-            await self._say(seconds, found.reason)
+            await self._say(seconds + NOTICE, found.reason)
 
     async def probe(self) -> None:
         """Once the pause is over, ask."""
         if not may_call(self._state, self._monotonic(), probing=False):
             return
+        await self._say(self._patience, self._state.reason)  # nothing is sent meanwhile, either
         try:
             await self._client.execute(QUESTION, deadline=self._patience)
         except UnderstudyError as error:

@@ -1,8 +1,8 @@
 -- Every statement of the command API. `{…}` is filled with the pieces below, never with input.
 
 -- name: job  (what a document shows, and what its place in the queue is found by)
-id, kind, event_id, ticket_id, state, owner, attempts, cost, error, note, superseded_by, visible_revision, created_at,
-dispatched_at, finished_at, seq, lane
+id, kind, event_id, ticket_id, state, owner, attempts, cost, error, note, superseded_by, visible_revision, waits_for,
+created_at, dispatched_at, finished_at, seq, lane
 
 -- name: place
 -- Where a queued job stands. Exact for the first 1,000 (one more says: further back); deeper, the census estimates.

@@ -29,7 +29,8 @@ def job_document(
         "dispatched_at": _time(row["dispatched_at"]),
         "finished_at": _time(row["finished_at"]),
     }
-    return document if row["note"] is None else document | {"note": row["note"]}
+    said = {name: row[name] for name in ("waits_for", "note") if row[name] is not None}
+    return document | said
 
 
 def has_ended(row: Mapping[str, Any]) -> bool:

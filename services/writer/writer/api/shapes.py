@@ -47,7 +47,9 @@ class Job(_Shape):
     event_id: Digits | None = Field(description="Of a create: null until Shopify has named the event.")
     ticket_id: Digits | None
     status: State
-    position: int | None = Field(description="In the queue: 1 is the next. Null when it is not queued.")
+    position: int | None = Field(
+        description="In the queue: 1 is the next. Null when it is not queued, and in lists, as `eta_seconds` is."
+    )
     eta_seconds: float | None = Field(description="Until it has taken effect, about; by Shopify's points as they are.")
     attempts: int = Field(description="Requests that left for Shopify, or may have left.")
     cost: float | None = Field(description="Points that Shopify has charged.")
@@ -59,6 +61,11 @@ class Job(_Shape):
     created_at: datetime
     dispatched_at: datetime | None
     finished_at: datetime | None
+    waits_for: Literal["unknown_outcome", "shopify"] | None = Field(
+        None,
+        description="Why it does not go on: a request had no answer, and its event is parked until nothing of it can"
+        " take effect any more; or Shopify could not be asked. Left out while nothing holds it up but its turn.",
+    )
     note: str | None = Field(None, description="An operator's words; left out when there are none.")
 
 

@@ -27,6 +27,8 @@ CREATE TABLE jobs (
     attempts         integer NOT NULL DEFAULT 0,   -- requests that left, or may have left
     retried_from     integer NOT NULL DEFAULT 0,   -- the number of its first call since an operator had it retried
     due_at           timestamptz NOT NULL DEFAULT now(),  -- not before: its event is parked until then
+    waits_for        text CHECK (waits_for IN ('unknown_outcome', 'shopify')),  -- what its event is parked for
+    waits_because    text,                         -- for operators
     epoch            bigint,                       -- of the dispatcher that has it, or had it last
     error            jsonb,
     note             text,                         -- an operator's words
@@ -67,10 +69,10 @@ CREATE INDEX jobs_finished     ON jobs (finished_at) WHERE finished_at IS NOT NU
 CREATE FUNCTION job_changed() RETURNS trigger LANGUAGE plpgsql AS $$
 BEGIN
     IF (NEW.event_id, NEW.ticket_id, NEW.state, NEW.attempts, NEW.cost, NEW.error, NEW.note, NEW.superseded_by,
-        NEW.visible_revision, NEW.dispatched_at, NEW.finished_at)
+        NEW.waits_for, NEW.visible_revision, NEW.dispatched_at, NEW.finished_at)
        IS DISTINCT FROM
        (OLD.event_id, OLD.ticket_id, OLD.state, OLD.attempts, OLD.cost, OLD.error, OLD.note, OLD.superseded_by,
-        OLD.visible_revision, OLD.dispatched_at, OLD.finished_at)
+        OLD.waits_for, OLD.visible_revision, OLD.dispatched_at, OLD.finished_at)
     THEN
         NEW.version := OLD.version + 1;
     END IF;
@@ -139,7 +141,8 @@ BEGIN
         UPDATE calls SET discarded = true WHERE job_id = wanted AND outcome = 'refused';
         UPDATE jobs SET state = 'queued', seq = DEFAULT, alone = true, error = NULL, finished_at = NULL, due_at = now(),
                         retried_from = (SELECT count(*) FROM calls WHERE job_id = wanted), note = words,
-                        observation = NULL, observed_at = NULL, superseded_by = NULL, merged = NULL
+                        observation = NULL, observed_at = NULL, superseded_by = NULL, merged = NULL,
+                        waits_for = NULL, waits_because = NULL
         WHERE id = wanted;
         -- What it had taken in ended with it; from now on each stands for itself.
         UPDATE jobs SET superseded_by = NULL WHERE superseded_by = wanted AND state IN ('failed', 'in_doubt');
