@@ -103,8 +103,8 @@ def test_every_reference_leads_somewhere(document):
 def test_a_job_keeps_to_its_shape(document):
     jsonschema.validate(shapes.JOB, shape(document, "Job"))
     bare = dict.fromkeys(
-        ("event_id", "ticket_id", "cost", "error", "superseded_by", "visible_revision", "note", "finished_at",
-         "dispatched_at")
+        ("event_id", "ticket_id", "cost", "error", "superseded_by", "visible_revision", "waits_for", "note",
+         "finished_at", "dispatched_at")
     )  # fmt: skip
     row = bare | {
         "id": shapes.JOB["job_id"],

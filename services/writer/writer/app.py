@@ -30,7 +30,9 @@ log = structlog.get_logger()
 SERVICE = "writer"
 STILL = 3.0  # seconds that a transaction may stand still; a process that was stopped must not hold locks
 ENDING = 12.0  # seconds for requests to Shopify that are under way when we stop
-DISPATCH_POOL, LEASE_POOL = 8, 1  # connections
+# Connections. With 8, a burst of Shopify's answers crowded out those who send commands: 99 % of these were accepted
+# within 82 ms instead of 37, and nothing was dispatched faster (measured, 50 commands a second, 64 answers at once).
+DISPATCH_POOL, LEASE_POOL = 3, 1
 RENEWAL = 1.0  # seconds between renewals at most; so long a lease that was given away stays unused
 
 
