@@ -16,11 +16,14 @@ import pytest
 from sandbox.processes import Process, answers
 from sandbox.servers import free_port
 from sandbox.servers.nats import nats_server
+from shared.auth import mint
 
 ROOT = Path(__file__).parents[2]
 UP_WITHIN = 900  # seconds: images are built from nothing, the registry's downloads included
 VISIBLE_WITHIN = 10.0  # seconds for an edit; a busy machine, not the promise, sets it
-SERVICES = {"webhook-ingest": "webhook_ingest", "syncer": "syncer", "read-api": "read_api"}
+SERVICES = {"webhook-ingest": "webhook_ingest", "syncer": "syncer", "read-api": "read_api", "writer": "writer"}
+ONE_SHOTS = {"migrate", "migrate-writer", "provision"}
+TOKEN, KEY = mint("organizer", ["events:write"])
 ALL = {*SERVICES, "shopify", "nats", "postgres", "valkey"}
 
 needs_engine = [pytest.mark.docker, pytest.mark.timeout(UP_WITHIN + 300)]
@@ -45,12 +48,12 @@ def run(command: list[str], within: float = 60, **environment: str) -> subproces
     )
 
 
-def fetch(url: str, method: str = "GET", body: Any = None) -> Any:
+def fetch(url: str, method: str = "GET", body: Any = None, token: str | None = None) -> Any:
     """JSON over HTTP, no proxy asked. Raises OSError (HTTPError is one)."""
     request = urllib.request.Request(  # noqa: S310 (addresses of this file)
         url,
         json.dumps(body).encode() if body is not None else None,
-        {"Content-Type": "application/json"},
+        {"Content-Type": "application/json"} | ({"Authorization": f"Bearer {token}"} if token else {}),
         method=method,
     )
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
@@ -81,6 +84,10 @@ class Containers:
         return f"http://127.0.0.1:{self.environment['READ_API_PORT']}"
 
     @property
+    def writer(self) -> str:
+        return f"http://127.0.0.1:{self.environment['WRITER_PORT']}"
+
+    @property
     def shopify(self) -> str:
         return f"http://127.0.0.1:{self.environment['SHOPIFY_PORT']}"
 
@@ -108,9 +115,10 @@ def containers() -> Iterator[Containers]:
         pytest.skip("neither `docker compose` nor `docker-compose` is installed")
     if run(["docker", "info"]).returncode != 0:
         pytest.skip("no Docker engine runs")
-    ports = {name: str(free_port()) for name in ("READ_API_PORT", "WEBHOOK_INGEST_PORT", "SHOPIFY_PORT")}
+    names = ("READ_API_PORT", "WRITER_PORT", "WEBHOOK_INGEST_PORT", "SHOPIFY_PORT")
+    ports = {name: str(free_port()) for name in names}
     project = [*command, "-p", f"understudy-test-{os.getpid()}", "--profile", "demo"]
-    system = Containers(project, ports | {"DEMO_EVENTS": "20"})
+    system = Containers(project, ports | {"DEMO_EVENTS": "20", "AUTH_STATIC_KEYS": KEY})
     try:
         up = system.compose("up", "-d", "--build", within=UP_WITHIN)
         assert up.returncode == 0, up.stderr[-4000:]
@@ -133,6 +141,17 @@ class TestContainers:
 
         seen = until(edited, VISIBLE_WITHIN, "the new title is served")
         assert seen["revision"] > event["revision"]
+
+    def test_a_command_is_carried_out_and_readable_through_the_containers(self, containers):
+        event = until(containers.events, 120, "the shop's events are readable")[1]
+        title = f"Commanded at {time.time_ns()}"
+        until(lambda: fetch(f"{containers.writer}/readyz")["ready"], 60, "the writer is ready")
+        fetch(f"{containers.writer}/v1/events/{event['id']}", "PATCH", {"title": title}, TOKEN)
+
+        def edited() -> bool:
+            return bool(fetch(f"{containers.read_api}/v1/events/{event['id']}")["title"] == title)
+
+        until(edited, VISIBLE_WITHIN, "the new title is served")
 
     def test_every_service_becomes_healthy(self, containers):
         for service in ALL - {"nats"}:  # its image has no shell to ask with
@@ -183,7 +202,7 @@ def test_compose_takes_the_file():
         pytest.skip("neither `docker compose` nor `docker-compose` is installed")
     checked = run([*command, "--profile", "demo", "config"])
     assert checked.returncode == 0, checked.stderr
-    assert {line.strip().rstrip(":") for line in checked.stdout.splitlines()} >= ALL | {"migrate", "provision"}
+    assert {line.strip().rstrip(":") for line in checked.stdout.splitlines()} >= ALL | ONE_SHOTS
 
 
 def test_the_shipped_nats_syncs_before_it_acknowledges(tmp_path: Path):

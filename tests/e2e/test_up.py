@@ -7,6 +7,7 @@ import signal
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from urllib.parse import urlsplit
 
 import psutil
 import pytest
@@ -107,6 +108,12 @@ async def test_a_command_to_any_writer_is_carried_out_once_and_operators_are_tol
 
     await eventually(visible, within=10)
     assert (await system.http.get(event)).json()["title"] == title
+    here = ("--port", str(urlsplit(system.said["read_api"]).port), "--json")
+    unnamed = await understudy("jobs", "show", job_id, *here, env={"POSTGRES_DSN": ""})
+    assert (unnamed.code, unnamed.answer["id"]) == (0, job_id), "PostgreSQL of `up` is found by its port"
+    pids = [system.said["pids"][name] for name in ("writer", "writer_2")]
+    header = (await understudy("jobs", *postgres)).out.splitlines()[0]
+    assert any(f"(pid {pid}, epoch" in header for pid in pids), header
     listed = (await understudy("jobs", "--event", str(product["id"]), "--json", *postgres)).answer
     assert [job["id"] for job in listed["jobs"]] == [job_id]
     assert (listed["counts"]["succeeded"], listed["dispatcher"]["held"]) == (1, True)

@@ -35,12 +35,16 @@ class SettingWrong(Permanent):
     """A setting, or the option that stands for it, can't be read."""
 
 
+class Unconfirmed(Permanent):
+    """Somebody has to agree, and nobody is here to be asked."""
+
+
 def exit_code(error: Exception) -> Exit:
     match error:
         case Unavailable():
             return Exit.UNAVAILABLE
         case NotFound():
             return Exit.NOT_FOUND
-        case SettingMissing() | SettingWrong():
+        case SettingMissing() | SettingWrong() | Unconfirmed():
             return Exit.USAGE
     return Exit.FAILED

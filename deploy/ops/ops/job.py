@@ -14,7 +14,8 @@ EFFECTIVE = ("succeeded", "superseded")  # states of what was carried out, by it
 class Job:
     """A row of `jobs`. `due_in`: seconds until its event is due. `seconds`: from acceptance to its end, or now.
 
-    `retried_from`: the number of its first call since an operator had it tried again.
+    `retried_from`: the number of its first call since an operator had it tried again. `waits_for`: unknown_outcome
+    (what was sent may take effect yet), shopify (it could not be asked); None: its turn. `waits_because`: in words.
     """
 
     id: UUID
@@ -29,6 +30,8 @@ class Job:
     attempts: int
     retried_from: int
     due_at: datetime
+    waits_for: str | None
+    waits_because: str | None
     epoch: int | None
     error: dict[str, Any] | None
     note: str | None
@@ -111,6 +114,15 @@ class Dispatcher:
     breaker_in: float
     breaker_reason: str | None
     latency: float | None
+
+
+@dataclass(frozen=True)
+class Census:
+    """How many jobs aren't over. `oldest_seconds`: since the oldest open one was accepted; None: none is open."""
+
+    open: int
+    in_doubt: int
+    oldest_seconds: float | None
 
 
 @dataclass(frozen=True)

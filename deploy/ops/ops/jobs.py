@@ -1,7 +1,7 @@
 """Commands and what became of them: read the writer's tables, and move a job as far as an operator may."""
 
 from collections.abc import Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from types import SimpleNamespace
 from typing import Any
 from uuid import UUID
@@ -10,13 +10,27 @@ import orjson
 
 from ops.database import Database, Row
 from ops.failures import NotFound, Refused, SettingWrong
-from ops.job import STATES, Call, Dispatcher, Job, Story
+from ops.job import STATES, Call, Census, Dispatcher, Job, Story
 from shared.postgres import queries
 
 RAW = queries("ops", "jobs.sql")
 SQL = SimpleNamespace(**{name: text.replace("{columns}", RAW.columns) for name, text in vars(RAW).items()})
 
 DIGITS, SHORTEST = 32, 8  # hexadecimal: of an id, and of the beginning of one; the first 12 are its time
+
+
+@dataclass(frozen=True)
+class Move:
+    """What an operator may do to a job. `states`: that it has to be in; `only`: those in words. `done`: in words."""
+
+    states: tuple[str, ...]
+    only: str
+    done: str
+
+
+RETRY = Move(("failed", "in_doubt"), "failed or are in doubt", "retried")
+RESOLVE = Move(("in_doubt",), "are in doubt", "resolved")
+CANCEL = Move(("queued",), "are queued", "cancelled")
 
 
 class Jobs:
@@ -36,6 +50,10 @@ class Jobs:
     async def dispatcher(self) -> Dispatcher:
         rows = await self._database.rows(SQL.dispatcher)
         return Dispatcher(**{field.name: rows[0][field.name] for field in fields(Dispatcher)})
+
+    async def census(self) -> Census:
+        rows = await self._database.rows(SQL.census)
+        return Census(**rows[0])
 
     async def find(self, text: str) -> UUID:
         """The job that is meant by its id, or by the beginning of its id.
@@ -72,24 +90,34 @@ class Jobs:
 
     async def retry(self, job_id: UUID, note: str | None) -> Job:
         """Queue it again, behind all that was accepted since. Raises NotFound, Refused."""
-        return await self._moved(job_id, "retried", "failed or are in doubt", SQL.retry, note)
+        return await self._moved(job_id, RETRY, SQL.retry, note)
 
     async def resolve(self, job_id: UUID, became: str, note: str, event_id: int | None) -> Job:
         """Say what became of one that is in doubt. Raises NotFound, Refused."""
-        return await self._moved(job_id, "resolved", "are in doubt", SQL.resolve, became, note, event_id)
+        return await self._moved(job_id, RESOLVE, SQL.resolve, became, note, event_id)
 
     async def cancel(self, job_id: UUID) -> Job:
         """Raises NotFound, Refused."""
-        return await self._moved(job_id, "cancelled", "are queued", SQL.cancel)
+        return await self._moved(job_id, CANCEL, SQL.cancel)
 
-    async def _moved(self, job_id: UUID, what: str, only: str, statement: str, *values: Any) -> Job:
+    async def _moved(self, job_id: UUID, move: Move, statement: str, *values: Any) -> Job:
         """Its row afterwards."""
         row = await self._database.row(statement, job_id, *values)
         job = await self.get(job_id)
         if row is None or not row["done"]:
             found = row["found"] if row and row["found"] else job.state
-            raise Refused(f"{job.name} is {found}; only jobs that {only} can be {what}")
+            raise _refused(job, found, move)
         return job
+
+
+def check(job: Job, move: Move) -> None:
+    """What PostgreSQL will say, before anybody is asked whether they are sure. Raises Refused."""
+    if job.state not in move.states:
+        raise _refused(job, job.state, move)
+
+
+def _refused(job: Job, found: str, move: Move) -> Refused:
+    return Refused(f"{job.name} is {found.replace('_', ' ')}; only jobs that {move.only} can be {move.done}")
 
 
 def _range(text: str) -> tuple[UUID, UUID]:

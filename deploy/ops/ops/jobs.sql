@@ -1,7 +1,7 @@
 -- What the command line asks of the writer's tables. A job is moved by the functions of its migration alone.
 
 -- name: columns  (of a job; `due_in`: seconds until its event is due again)
-id, kind, event_id, ticket_id, command, merged, owner, state, superseded_by, attempts, retried_from, due_at, epoch, error, note, cost,
+id, kind, event_id, ticket_id, command, merged, owner, state, superseded_by, attempts, retried_from, due_at, waits_for, waits_because, epoch, error, note, cost,
 observed_at, visible_revision, version, created_at, dispatched_at, finished_at,
 greatest(0, extract(epoch FROM due_at - clock_timestamp()))::float8 AS due_in,
 extract(epoch FROM coalesce(finished_at, clock_timestamp()) - created_at)::float8 AS seconds
@@ -13,6 +13,11 @@ ORDER BY seq DESC LIMIT $3;
 
 -- name: counts
 SELECT state, count(*)::int AS jobs FROM jobs WHERE $1::bigint IS NULL OR event_id = $1 GROUP BY state;
+
+-- name: census
+SELECT count(*) FILTER (WHERE state <> 'in_doubt')::int AS open, count(*) FILTER (WHERE state = 'in_doubt')::int AS in_doubt,
+       extract(epoch FROM clock_timestamp() - min(created_at) FILTER (WHERE state <> 'in_doubt'))::float8 AS oldest_seconds
+FROM jobs WHERE state IN ('queued', 'dispatching', 'in_doubt');
 
 -- name: job
 SELECT {columns} FROM jobs WHERE id = $1;

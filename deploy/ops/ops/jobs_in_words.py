@@ -4,24 +4,28 @@ from collections.abc import Iterator, Mapping
 from datetime import UTC, datetime
 from typing import Any
 
-from ops.job import EFFECTIVE, Call, Dispatcher, Job, Story
+import orjson
+
+from ops.job import EFFECTIVE, Call, Census, Dispatcher, Job, Story
 from ops.spans import span
 
 STYLES = {
     "queued": "", "dispatching": "cyan", "succeeded": "green", "superseded": "green", "failed": "bold red",
     "in_doubt": "bold yellow", "cancelled": "dim",
 }  # fmt: skip
+WAITS = {"unknown_outcome": "for what was sent", "shopify": "for Shopify"}
 LONGEST = 60  # characters of a value
 CREATE = "event.create"
 
 
-def lease(told: Dispatcher) -> str:
-    """`dispatched by writer-1 (epoch 7, its lease ends in 12 s)`."""
+def lease(told: Dispatcher, started_by: int | None = None) -> str:
+    """`dispatched by box/71/3f2a (pid 70, epoch 7, its lease ends in 12 s)`; `started_by`: the writer's pid."""
     if told.owner is None:
         return "nobody has ever dispatched: is the writer running?"
     if not told.held:
         return f"nobody dispatches: the lease of {told.owner} (epoch {told.epoch}) is over; is the writer running?"
-    return f"dispatched by {told.owner} (epoch {told.epoch}, its lease ends in {span(told.expires_in)})"
+    pid = "" if started_by is None else f"pid {started_by}, "
+    return f"dispatched by {told.owner} ({pid}epoch {told.epoch}, its lease ends in {span(told.expires_in)})"
 
 
 def breaker(told: Dispatcher) -> str:
@@ -29,6 +33,22 @@ def breaker(told: Dispatcher) -> str:
     if told.breaker_in <= 0:
         return ""
     return f"nothing is sent to Shopify for {span(told.breaker_in)}: {told.breaker_reason or 'it fails'}"
+
+
+def census(told: Census) -> str:
+    """`9 open, 0 in doubt, the oldest 21 s old`; the oldest that is open."""
+    oldest = "" if told.oldest_seconds is None else f", the oldest {span(told.oldest_seconds)} old"
+    return f"{told.open:,} open, {told.in_doubt:,} in doubt{oldest}"
+
+
+def state(job: Job) -> str:
+    """`queued, waits for Shopify, 12 s`; in short."""
+    said = [job.state.replace("_", " ")]
+    if job.waits_for:
+        said.append(f"waits {WAITS.get(job.waits_for, job.waits_for)}")
+    elif job.parked:
+        said.append("parked")
+    return ", ".join(said) + (f" {span(job.due_in)}" if job.parked else "")
 
 
 def counts(by_state: Mapping[str, int]) -> str:
@@ -70,8 +90,16 @@ def _moments(job: Job) -> Iterator[tuple[str, str]]:
         yield "dispatched", time(job.dispatched_at)
     if job.finished_at:
         yield "ended", f"{time(job.finished_at)}, after {span(job.seconds)}"
-    if job.parked:
+    if job.waits_for:
+        yield "waits", _waits(job)
+    elif job.parked:
         yield "event parked", f"until {time(job.due_at)}, {span(job.due_in)} more"
+
+
+def _waits(job: Job) -> str:
+    """`Shopify gave no answer within 10 s; next look in 12 s`."""
+    because = job.waits_because or f"waits {WAITS.get(job.waits_for or '', job.waits_for)}"
+    return because + (f"; next look in {span(job.due_in)}" if job.parked else "; it is tried again soon")
 
 
 def _merged(story: Story) -> Iterator[tuple[str, str]]:
@@ -104,7 +132,7 @@ def calls(story: Story) -> list[tuple[object, ...]]:
             call.retry.replace("_", " "),
             f"{call.sent_at.astimezone(UTC):%H:%M:%S.%f}"[:-3],
             f"{call.within:.1f} s",
-            _outcome(call),
+            _outcome(call, story),
             None if call.cost is None else f"{call.cost:g}",
             _remarks(call, before_retry=call.number < story.job.retried_from),
         )
@@ -132,10 +160,10 @@ def advice(story: Story) -> list[str]:
 
 
 def value(thing: Any) -> str:
-    """Short."""
+    """Short; what is no text, as JSON."""
     if thing is None:
         return "-"
-    text = " ".join((thing if isinstance(thing, str) else str(thing)).split())
+    text = " ".join((thing if isinstance(thing, str) else orjson.dumps(thing, default=str).decode()).split())
     return text if len(text) <= LONGEST else f"{text[: LONGEST - 1]}…"
 
 
@@ -192,9 +220,15 @@ def _now(shown: Mapping[str, Any], name: str) -> Any:
     return shown.get(name)
 
 
-def _outcome(call: Call) -> str:
+def _outcome(call: Call, story: Story) -> str:
+    """Of one without an answer, as far as the calls behind it and the job's end tell what came of it."""
     if call.outcome is not None:
         return call.outcome.replace("_", " ")
+    again = [each.number for each in story.calls if each.number > call.number and each.document == call.document]
+    if again:
+        return f"no answer; repeated as {again[0]}"
+    if story.job.state in EFFECTIVE:
+        return "no answer; found done" + (", or see the note" if story.job.note else " when read back")
     return "no answer" if call.gave_up_at else "unknown"
 
 

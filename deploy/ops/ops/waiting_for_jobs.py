@@ -9,7 +9,7 @@ from uuid import UUID
 
 import orjson
 
-from ops import output
+from ops import jobs_in_words, output
 from ops.failures import ServerDown
 from ops.following import AWAY_WITHIN, LOOK_EVERY, StillOpen
 from ops.job import Job
@@ -68,7 +68,7 @@ def _on_change(say: Show) -> Show:
     before: list[object] = []
 
     def show(job: Job) -> None:
-        now = [job.state, job.attempts, job.superseded_by, job.parked, job.over]
+        now = [job.state, job.attempts, job.superseded_by, job.waits_for, job.parked, job.over]
         if now != before:
             before[:] = now
             say(job)
@@ -84,13 +84,16 @@ def _told(job: Job) -> dict[str, object]:
         "attempts": job.attempts,
         "visible": job.visible_revision is not None,
     }
-    return {**told, **parked}
+    waits = {"waits_for": job.waits_for, "waits_because": job.waits_because} if job.waits_for else {}
+    return {**told, **waits, **parked}
 
 
 def _words(job: Job) -> str:
     said = [job.state.replace("_", " ")]
     if job.attempts:
         said.append(f"{job.attempts} request{'' if job.attempts == 1 else 's'}")
+    if job.waits_for:
+        said.append(job.waits_because or f"waits {jobs_in_words.WAITS.get(job.waits_for, job.waits_for)}")
     if job.parked:
         said.append(f"parked for {span(job.due_in)}")
     if job.ended and not job.over:

@@ -17,7 +17,7 @@ from read_api.catalogue import Catalogue
 from read_api.circuit import Circuit
 from read_api.coalescer import Coalescer
 from read_api.database import Database
-from read_api.edge import Edge, cors
+from read_api.edge import MANNERS
 from read_api.feed import Feed
 from read_api.floors import Floors
 from read_api.hot_path import HotPath
@@ -33,6 +33,7 @@ from read_api.visibility import Visibility
 from read_api.vitals import Vitals
 from shared import health, problems, telemetry
 from shared.auth import authenticator
+from shared.edge import Edge
 from shared.garbage import collect_rarely
 from shared.tags import Tags, connect
 
@@ -96,7 +97,7 @@ def create_app(settings: ReadApiSettings | None = None) -> FastAPI:
         settings.cache_control_organizer,
         settings.cache_control_surrogate,
     )
-    opened = cors(settings.cors_origin)
+    opened = MANNERS.cors(settings.cors_origin)
     answers = Answers(policy, l1, opened)
 
     @asynccontextmanager
@@ -137,5 +138,5 @@ def create_app(settings: ReadApiSettings | None = None) -> FastAPI:
     openapi.install(app)
     health.install(app, settings, {"postgres": database.start_problem})
     telemetry.instrument(app, settings)
-    app.add_middleware(Edge, cors=opened)
+    app.add_middleware(Edge, manners=MANNERS, cors=opened)
     return app

@@ -7,14 +7,15 @@ from pydantic import Field, field_validator
 from read_api.cache_policy import FIELD_VALUE, directives, keeps_secrets, without_number
 from read_api.live.settings import LiveSettings
 from shared.auth import AuthSettings
+from shared.cors_settings import CorsSettings
 from shared.settings import NatsSettings, PostgresSettings, RedisSettings, ServiceSettings
 
-# How browsers write one (RFC 6454 section 6.2), whatever the scheme; they compare it letter by letter.
-ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
 STALE_IF_ERROR = re.compile(r"(?:^|[ ,])stale-if-error=\"?([0-9]{1,9})", re.IGNORECASE)  # RFC 5861
 
 
-class ReadApiSettings(ServiceSettings, NatsSettings, PostgresSettings, RedisSettings, AuthSettings, LiveSettings):
+class ReadApiSettings(
+    ServiceSettings, NatsSettings, PostgresSettings, RedisSettings, AuthSettings, LiveSettings, CorsSettings
+):
     """Where read-api finds the others, what it lets caches keep, and how much it takes on at once."""
 
     cache_control_public: str = Field(
@@ -32,11 +33,6 @@ class ReadApiSettings(ServiceSettings, NatsSettings, PostgresSettings, RedisSett
     )
     cache_control_organizer: str = Field(
         "private, no-cache", description="Cache-Control of what needs a token; never public."
-    )
-    cors_origin: str | None = Field(
-        "*",
-        description="Access-Control-Allow-Origin of every answer: * or scheme://host[:port]; unset: pages of other "
-        "origins can't read.",
     )
     max_loads: int = Field(500, ge=1, description="Documents loaded at once by one process; beyond that, 503.")
     l1_max_bytes: int = Field(
@@ -65,14 +61,12 @@ class ReadApiSettings(ServiceSettings, NatsSettings, PostgresSettings, RedisSett
     def _lower_case(cls, value: str | None) -> str | None:
         return value.strip().lower() or None if value else None
 
-    @field_validator("cache_control_cdn", "cache_control_surrogate", "cors_origin", mode="before")
+    @field_validator("cache_control_cdn", "cache_control_surrogate", mode="before")
     @classmethod
     def _unset(cls, value: str | None) -> str | None:
         return value or None
 
-    @field_validator(
-        "cache_control_public", "cache_control_cdn", "cache_control_surrogate", "cache_control_organizer", "cors_origin"
-    )
+    @field_validator("cache_control_public", "cache_control_cdn", "cache_control_surrogate", "cache_control_organizer")
     @classmethod
     def _is_a_header_value(cls, value: str | None) -> str | None:
         if value is not None and FIELD_VALUE.fullmatch(value) is None:
@@ -99,13 +93,3 @@ class ReadApiSettings(ServiceSettings, NatsSettings, PostgresSettings, RedisSett
         if not keeps_secrets(value):
             raise ValueError("must be private or no-store: what needs a token is never shared")
         return value
-
-    @field_validator("cors_origin")
-    @classmethod
-    def _is_an_origin(cls, value: str | None) -> str | None:
-        if value is None or value == "*":
-            return value
-        lowered = value.lower()
-        if ORIGIN.fullmatch(lowered) is None:
-            raise ValueError("must be * or one origin, scheme://host or scheme://host:port, with nothing behind it")
-        return lowered

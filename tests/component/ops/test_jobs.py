@@ -19,6 +19,7 @@ from ops.database import postgres as connected
 from ops.failures import NotFound, Refused, SettingWrong
 from ops.job import Story
 from ops.jobs import Jobs
+from sandbox.servers import free_port
 from shared.migrations import migrate
 
 EVENT = 42
@@ -173,7 +174,9 @@ async def test_moves_that_a_state_does_not_allow_are_refused_and_change_nothing(
             "resolve": state == "in_doubt",
         }
         if not allowed["cancel"]:
-            with pytest.raises(Refused, match=f"is {state}; only jobs that are queued can be cancelled"):
+            with pytest.raises(
+                Refused, match=f"is {state.replace('_', ' ')}; only jobs that are queued can be cancelled"
+            ):
                 await jobs.cancel(job)
         if not allowed["resolve"]:
             with pytest.raises(Refused, match="only jobs that are in doubt"):
@@ -189,13 +192,70 @@ async def test_moves_that_a_state_does_not_allow_are_refused_and_change_nothing(
 async def test_what_failed_is_queued_again_and_what_is_queued_is_taken_back(table: Table):
     job = await table.add("failed", error={"code": "refused", "message": "no such tag", "errors": []})
     unasked = await table.command("retry", str(job))
-    assert (unasked.code, "nobody is here to be asked: say --yes" in unasked.err) == (2, True)
+    assert (unasked.code, unasked.err) == (2, "understudy: nobody is here to be asked: say --yes\n")
     assert await table.state(job) == ("failed", None)
     again = await table.command("retry", str(job), "--yes", "--note", "the tag is there now")
     assert (again.code, again.out) == (0, f"job {job} (event.edit): queued again\n")
     assert await table.state(job) == ("queued", "the tag is there now")
     back = await table.command("cancel", str(job), "--yes", "--json")
     assert (back.code, back.answer["state"]) == (0, "cancelled")
+
+
+async def test_what_cannot_be_done_is_said_before_anybody_is_asked_whether_they_are_sure(table: Table):
+    job = await table.add("succeeded")
+    for move, only in (("retry", "failed or are in doubt can be retried"), ("cancel", "are queued can be cancelled")):
+        said = await table.command(move, str(job))
+        words = f"understudy: job {job} (event.edit) is succeeded; only jobs that {only}\n"
+        assert (said.code, said.err) == (1, words)
+
+
+async def test_options_in_front_of_a_command_are_not_lost_in_silence(table: Table):
+    said = await table.command("--port", "9000", "list")
+    assert (said.code, "options go behind `list`" in said.err) == (2, True)
+
+
+async def test_without_an_address_it_is_said_where_one_is_to_be_had():
+    port = str(free_port())
+    said = await understudy("jobs", "list", "--port", port, env={"POSTGRES_DSN": ""})
+    assert said.code == 2
+    assert said.err.startswith("understudy: POSTGRES_DSN is not set, and no `understudy up` of yours is ready on port")
+    assert port in said.err
+
+
+async def test_what_jobs_wait_for_is_listed_and_told_with_its_story(table: Table):
+    due = await table.connection.fetchval("SELECT now() + interval '1 h'")
+    because = "Shopify gave no answer within 10 s"
+    job = await table.add("dispatching", waits_for="unknown_outcome", waits_because=because, due_at=due)
+    listed = await table.command()
+    assert any("dispatching, waits for what was sent" in line for line in listed.out.splitlines())
+    shown = await table.command("show", str(job))
+    assert f"{because}; next look in " in shown.out
+    answer = (await table.command("show", str(job), "--json")).answer
+    assert (answer["waits_for"], answer["waits_because"]) == ("unknown_outcome", because)
+
+
+async def test_status_knows_how_many_commands_wait_and_whether_they_get_through(table: Table):
+    words = ("status", "--port", str(free_port()), "--nats", "nats://127.0.0.1:9")
+    for state in ("queued", "dispatching", "in_doubt", "succeeded"):
+        await table.add(state, event_id=len(state))
+    await table.connection.execute("UPDATE jobs SET created_at = now() - interval '21 h' WHERE state = 'dispatching'")
+    await table.connection.execute(
+        "UPDATE dispatcher SET owner = 'host/7/ab', epoch = 7, expires_at = now() + interval '1 h',"
+        " breaker_until = now() + interval '1 h', breaker_reason = 'HTTP 503'"
+    )
+    env = {"POSTGRES_DSN": table.dsn, "COLUMNS": "200"}
+    said = (await understudy(*words, env=env)).out
+    assert "2 open, 1 in doubt, the oldest 21 h old" in said
+    assert "dispatcher  host/7/ab (epoch 7" in said
+    assert "nothing is sent to Shopify for " in said
+    told = (await understudy(*words, "--json", env=env)).answer["commands"]
+    assert (told["open"], told["in_doubt"], told["dispatcher"]) == (2, 1, "host/7/ab")
+    assert told["oldest_seconds"] > 75_000
+    assert (told["breaker_reason"], told["breaker_in"] > 0) == ("HTTP 503", True)
+    unknown = await understudy(*words, "--json", env={"POSTGRES_DSN": ""})
+    assert unknown.answer["commands"] is None
+    away = await understudy(*words, "--json", env={"POSTGRES_DSN": "postgresql://u:p@127.0.0.1:9/d"})
+    assert (away.answer["commands"], "nothing is known of commands" in away.err) == (None, True)
 
 
 async def test_an_id_may_be_given_by_its_beginning_as_long_as_that_is_one_jobs_alone(table: Table, jobs: Jobs):

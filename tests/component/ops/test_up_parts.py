@@ -2,17 +2,18 @@
 
 import os
 import sys
+import tempfile
 from pathlib import Path
 
 import pytest
 
 from ops.failures import Refused, ServerDown
-from ops.up import services, startup
+from ops.up import services, startup, whereabouts
 from ops.up.arrival import Arrival
 from ops.up.credentials import Credentials
 from ops.up.introduction import introduce
 from ops.up.layout import Layout
-from ops.up.live import step
+from ops.up.live import lines, step
 from ops.up.plan import OtherShopify, Plan
 from ops.up.startup import Interrupted, Step, Stopping
 from sandbox.processes import Died, NotReady, Process, Supervisor
@@ -171,9 +172,33 @@ async def test_what_died_and_was_started_again_is_said_once(tmp_path: Path):
     assert step(supervisor) == []
     process.kill()
     assert step(supervisor) == []  # planned, not done yet
-    assert step(supervisor) == ["read-api died (exit code -9), started again"]
+    assert step(supervisor) == [f"read-api died (exit code -9), started again, pid {process.pid}"]
     assert step(supervisor) == []
     process.kill()
+
+
+def test_people_are_told_of_every_replica_by_the_name_that_it_has_everywhere():
+    told = {"read_api": "u1", "read_apis": ["u1"], "writer": "u2", "writers": ["u2", "u3", "u4"], "web": None}
+    assert lines(told) == [("read-api", "u1"), ("writer", "u2"), ("writer-2", "u3"), ("writer-3", "u4")]
+
+
+def test_postgresql_of_a_running_up_is_found_by_its_port_and_readable_by_nobody_else(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+):
+    monkeypatch.setattr(tempfile, "tempdir", str(tmp_path))
+    assert whereabouts.postgres_of(8080) is None
+    with whereabouts.told(8080, "postgresql://u:secret@h/d"):
+        assert whereabouts.postgres_of(8080) == "postgresql://u:secret@h/d"
+        assert whereabouts.postgres_of(8081) is None
+        (home,) = tmp_path.iterdir()
+        (file,) = home.glob("8080/*")
+        assert [path.stat().st_mode & 0o777 for path in (home, file.parent, file)] == [0o700, 0o700, 0o600]
+        home.chmod(0o755)
+        assert whereabouts.postgres_of(8080) is None, "somebody else may have written it"
+    assert not list(home.iterdir())
+    with whereabouts.told(8080, "postgresql://u:secret@h/d"):
+        assert not list(home.iterdir()), "somebody else could read it"
+    assert "have to be told --postgres" in capsys.readouterr().err
 
 
 async def test_a_shopify_that_is_away_or_is_none_is_named():

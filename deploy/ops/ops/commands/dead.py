@@ -1,7 +1,6 @@
 """`understudy dead`: list, show, replay and drop what was buried."""
 
 import base64
-import sys
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
@@ -11,9 +10,9 @@ import orjson
 import typer
 
 from ops import bus, output
+from ops.commands.confirming import confirm
 from ops.commands.options import Json, NatsUrl, Port, Yes, nats_at
 from ops.dead_letters import Cemetery, DeadLetter, Filter
-from ops.failures import Exit
 
 app = typer.Typer(
     help="Messages that were given up: list, show, replay, drop.",
@@ -193,12 +192,8 @@ def _chosen(sequences: list[int] | None, everything: bool, wanted: Filter) -> No
 
 
 def _confirm(question: str, yes: bool) -> None:
-    if yes:
-        return
-    if not sys.stdin.isatty():
-        raise typer.BadParameter("nobody is here to be asked: say --yes")
-    if not typer.confirm(question, err=True):
-        raise typer.Exit(Exit.FAILED)
+    if not yes:
+        confirm(question)
 
 
 def _readable(body: bytes) -> Any:

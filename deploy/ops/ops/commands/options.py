@@ -4,6 +4,8 @@ from typing import Annotated
 
 import typer
 
+from ops.failures import SettingMissing
+from ops.up import whereabouts
 from ops.up.layout import DEFAULT_PORT, Layout
 
 Json = Annotated[bool, typer.Option("--json", help="One line of JSON instead of text.")]
@@ -33,6 +35,17 @@ Within = Annotated[
 def room_at(room: str, port: int | None, scheme: str = "http") -> str:
     """Where `understudy up --port` has it."""
     return Layout.of(port or DEFAULT_PORT).url(room, scheme)
+
+
+def postgres_at(dsn: str | None, port: int | None) -> str:
+    """Raises SettingMissing: none is given, and no `up` of this user runs on this machine with this port."""
+    found = dsn or whereabouts.postgres_of(port or DEFAULT_PORT)
+    if not found:
+        raise SettingMissing(
+            f"POSTGRES_DSN is not set, and no `understudy up` of yours is ready on port {port or DEFAULT_PORT}:"
+            " say its --port, or --postgres with what it prints as `postgres`"
+        )
+    return found
 
 
 def nats_at(address: str | None, port: int | None) -> str:

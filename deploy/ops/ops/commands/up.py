@@ -14,6 +14,7 @@ import typer
 from ops import output
 from ops.commands.options import Json
 from ops.failures import Exit, Refused
+from ops.up import whereabouts
 from ops.up.credentials import Credentials
 from ops.up.layout import DEFAULT_PORT, Layout
 from ops.up.live import watch
@@ -77,9 +78,10 @@ def _run(system: System, stopping: Stopping, *, json: bool) -> None:
     say = (lambda _: None) if json else output.note
     try:
         system.start(stopping, say)
-        if json:
-            output.document(_summary(system))
-        watch(system, _summary(system), stopping, live=sys.stdout.isatty() and not json, quiet=json)
+        with whereabouts.told(system.plan.layout.ports["read_api"], system.addresses.postgres_dsn):
+            if json:
+                output.document(_summary(system))
+            watch(system, _summary(system), stopping, live=sys.stdout.isatty() and not json, quiet=json)
     except Interrupted:
         raise typer.Exit(Exit.INTERRUPTED) from None
     finally:

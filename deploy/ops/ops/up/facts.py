@@ -10,7 +10,7 @@ from ops.jobs import Jobs
 from ops.up.system import System
 from shared.errors import UnderstudyError
 
-Part = tuple[str, str, str, int]  # name, state, address, restarts
+Part = tuple[str, str, str, int | None, int]  # name, state, address, pid, restarts
 
 
 @dataclass(frozen=True)
@@ -39,6 +39,7 @@ def _parts(system: System) -> list[Part]:
             process.name.replace("_", "-"),
             process.state,
             addresses.get(process.name) or system.plan.layout.url(process.name),
+            process.pid if process.alive else None,
             system.supervisor.restarts[process.name],
         )
         for process in system.supervisor.processes

@@ -25,9 +25,8 @@ STYLES = {"ready": "green", "starting": "yellow", "down": "red"}
 def watch(system: System, summary: dict[str, Any], stopping: Stopping, *, live: bool, quiet: bool) -> None:
     """`live`: a table that renews itself; else lines; nothing at all when `quiet`."""
     if not quiet:
-        for name, value in summary.items():
-            if isinstance(value, str):
-                output.line(f"{name:<16} {value}")
+        for name, value in lines(summary):
+            output.line(f"{name:<16} {value}")
         output.line("ready; Ctrl-C stops everything")
     if live:
         with Live(console=output.console(), auto_refresh=False, transient=False) as screen:
@@ -37,6 +36,18 @@ def watch(system: System, summary: dict[str, Any], stopping: Stopping, *, live: 
         _loop(system, stopping, PLAIN_REFRESH, lambda: None)
         return
     _loop(system, stopping, PLAIN_REFRESH, lambda: output.line(_line(system)))
+
+
+def lines(summary: dict[str, Any]) -> list[tuple[str, str]]:
+    """Name and value of what people are told; of several processes of a kind every one, named as everywhere."""
+    said = []
+    for key, value in summary.items():
+        name = key.replace("_", "-")
+        if isinstance(value, str):
+            said.append((name, value))
+        elif isinstance(value, list):  # of which the first stands there already
+            said += [(f"{name.removesuffix('s')}-{number}", url) for number, url in enumerate(value[1:], 2)]
+    return said
 
 
 def _loop(system: System, stopping: Stopping, every: float, show: Callable[[], None]) -> None:
@@ -55,25 +66,31 @@ def step(supervisor: Supervisor) -> list[str]:
     died = {process.name: process.exit_code for process in supervisor.processes if not process.alive}
     before = dict(supervisor.restarts)
     supervisor.step()
+    pids = {process.name: process.pid for process in supervisor.processes if process.alive}
     return [
-        f"{name.replace('_', '-')} died (exit code {code}), started again"
+        f"{name.replace('_', '-')} died (exit code {code}), started again" + _pid(pids.get(name))
         for name, code in died.items()
         if supervisor.restarts[name] > before[name]
     ]
 
 
+def _pid(pid: int | None) -> str:
+    """By which the holder of a lease is known; none of what has died again."""
+    return "" if pid is None else f", pid {pid}"
+
+
 def _picture(system: System, summary: dict[str, Any]) -> RenderableType:
     facts = Facts.of(system)
     parts = Table(box=None, pad_edge=False, header_style="bold")
-    for column in ("part", "state", "address", "restarts"):
+    for column in ("part", "state", "address", "pid", "restarts"):
         parts.add_column(column)
-    for name, state, address, restarts in facts.parts:
-        parts.add_row(name, Text(state, style=STYLES.get(state, "")), address, str(restarts or ""))
+    for name, state, address, pid, restarts in facts.parts:
+        parts.add_row(name, Text(state, style=STYLES.get(state, "")), address, str(pid or ""), str(restarts or ""))
     footer = Text(f"token {summary['token']}\nlogs  {summary['logs']}\nCtrl-C stops everything", style="dim")
     return Group(Text("Understudy", style="bold"), parts, Text(), Text(facts.figures), footer)
 
 
 def _line(system: System) -> str:
     facts = Facts.of(system)
-    wrong = [f"{name} {state}" for name, state, _, _ in facts.parts if state != "ready"]
+    wrong = [f"{name} {state}" for name, state, *_ in facts.parts if state != "ready"]
     return f"{datetime.now(UTC):%H:%M:%S} {facts.figures}" + (f"; {', '.join(wrong)}" if wrong else "")

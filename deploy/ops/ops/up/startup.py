@@ -42,15 +42,20 @@ class Step:
     one_shot: bool = False
     within: float = 60.0
 
+    @property
+    def name(self) -> str:
+        """As people are told of it."""
+        return self.process.name.replace("_", "-")
+
     def done(self) -> bool:
         """Raises Died with the end of its log."""
         code = self.process.exit_code
         if self.one_shot:
             if code not in (None, 0):
-                raise Died(f"{self.process.name} failed with exit code {code}\n{self.process.tail()}")
+                raise Died(f"{self.name} failed with exit code {code}\n{self.process.tail()}")
             return code == 0
         if not self.process.alive:
-            raise Died(f"{self.process.name} ended with exit code {code} before it was ready\n{self.process.tail()}")
+            raise Died(f"{self.name} ended with exit code {code} before it was ready\n{self.process.tail()}")
         return self.process.ready()
 
 
@@ -68,9 +73,10 @@ def run(steps: Sequence[Step], stopping: Stopping, say: Callable[[str], None]) -
             if step.done():
                 del launched[name]
                 done.add(name)
-                say(f"{name}: {'done' if step.one_shot else 'ready'} in {time.monotonic() - since:.1f} s")
+                became = "done" if step.one_shot else f"ready, pid {step.process.pid},"
+                say(f"{step.name}: {became} in {time.monotonic() - since:.1f} s")
             elif time.monotonic() - since > step.within:
-                raise NotReady(f"{name} was not ready within {step.within:g} s\n{step.process.tail()}")
+                raise NotReady(f"{step.name} was not ready within {step.within:g} s\n{step.process.tail()}")
         stopping.wait(POLL)
 
 

@@ -15,6 +15,7 @@ from read_api.live.hub import Hub
 from read_api.live.rights import needed, sees_jobs
 from shared.auth import Authenticator, Principal, Scope, authorize
 from shared.auth.dependency import REALM
+from shared.edge import HEAD
 from shared.problems import Problem, responses
 
 HEADERS = {
@@ -23,7 +24,6 @@ HEADERS = {
     "X-Accel-Buffering": "no",  # nginx would hold events back
 }
 SERVER_SEND = "understudy.send"  # in the scope: what the server gave, before any layer wrapped it
-HEAD = "understudy.head"  # in the scope: it is a HEAD, which elsewhere is answered by its GET
 DESCRIPTION = """\
 Server-Sent Events:
 

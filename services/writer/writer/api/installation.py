@@ -4,12 +4,13 @@ from dataclasses import dataclass
 
 from fastapi import FastAPI
 
+from shared.edge import Edge
 from writer.api import bodies, jobs_routes, openapi, routes
 from writer.api.acceptance import Acceptance
 from writer.api.bodies import Bodies
 from writer.api.census import Census
 from writer.api.desk import Desk
-from writer.api.edge import Edge, cors
+from writer.api.edge import MANNERS
 from writer.api.estimates import Estimates
 from writer.api.routes import Reception
 from writer.api.waiting import Waiting
@@ -47,5 +48,5 @@ def install(app: FastAPI, desk: Desk) -> Installed:
     bodies.install(app)
     app.description = app.description or DESCRIPTION
     openapi.install(app)
-    app.add_middleware(Edge, cors=cors(desk.settings.cors_origin))
+    app.add_middleware(Edge, manners=MANNERS, cors=MANNERS.cors(desk.settings.cors_origin))
     return Installed(census, estimates)

@@ -1,16 +1,11 @@
 """What the environment says about taking commands."""
 
-import re
+from pydantic import Field
 
-from pydantic import Field, field_validator
-
-from shared.settings import Settings
-
-# As browsers write one (RFC 6454 section 6.2).
-ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://([a-z0-9._-]+|\[[0-9a-f:.]+\])(:[0-9]{1,5})?")
+from shared.cors_settings import CorsSettings
 
 
-class WriterApiSettings(Settings):
+class WriterApiSettings(CorsSettings):
     """Bounds of what one process takes on; the rest is refused at once, and says when to come again."""
 
     writer_client_rate: float = Field(
@@ -25,23 +20,3 @@ class WriterApiSettings(Settings):
     writer_max_waiters: int = Field(
         2_000, ge=0, description="Requests that may wait for a job (Prefer: wait); the others are answered at once."
     )
-    cors_origin: str | None = Field(
-        "*",
-        description="Access-Control-Allow-Origin of every answer: * or scheme://host[:port]; unset: pages of other "
-        "origins can't send commands.",
-    )
-
-    @field_validator("cors_origin", mode="before")
-    @classmethod
-    def _unset(cls, value: str | None) -> str | None:
-        return value or None
-
-    @field_validator("cors_origin")
-    @classmethod
-    def _is_an_origin(cls, value: str | None) -> str | None:
-        if value is None or value == "*":
-            return value
-        lowered = value.lower()
-        if ORIGIN.fullmatch(lowered) is None:
-            raise ValueError("must be * or one origin, scheme://host or scheme://host:port, with nothing behind it")
-        return lowered
