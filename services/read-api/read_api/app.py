@@ -8,7 +8,7 @@ import structlog
 from fastapi import FastAPI
 from starlette.types import Receive, Scope, Send
 
-from read_api import openapi, routes
+from read_api import routes
 from read_api.answers import Answers
 from read_api.audience import Audience
 from read_api.budget import Budget
@@ -31,7 +31,7 @@ from read_api.settings import ReadApiSettings
 from read_api.status import StatusBoard
 from read_api.visibility import Visibility
 from read_api.vitals import Vitals
-from shared import health, problems, telemetry
+from shared import health, openapi, problems, telemetry
 from shared.auth import authenticator
 from shared.edge import Edge
 from shared.garbage import collect_rarely

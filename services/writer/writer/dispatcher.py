@@ -96,9 +96,8 @@ class Dispatcher:
         self._stopping = True
         self._news.set()
         for execution, task in self._under_way.values():
-            if not execution.let_go():
-                continue
-            task.cancel()
+            if execution.let_go():
+                task.cancel()
         if tasks := [task for _, task in self._under_way.values()]:
             await asyncio.wait(tasks, timeout=patience)
         for _, task in self._under_way.values():

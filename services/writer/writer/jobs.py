@@ -29,15 +29,16 @@ class Withdrawn(UnderstudyError):
 
 @dataclass(frozen=True, slots=True)
 class Sent:
-    """What was sent for a job. `ready_in`: seconds until nothing of it can take effect any more; 0: now.
-
-    `unknown`: of how many calls nobody knows the outcome.
-    """
+    """What was sent for a job. `ready_in`: seconds until nothing of it can take effect any more; 0: now."""
 
     writes: tuple[Written, ...]
     ready_in: float
-    unknown: int
     now: datetime
+
+    @property
+    def unknown(self) -> bool:
+        """Of one call at least nobody knows the outcome."""
+        return any(isinstance(write.outcome, Unknown) for write in self.writes)
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,8 +96,7 @@ class Jobs:
             rows = await connection.fetch(SQL.get_calls, job.id, self._horizon)
             now = rows[0]["now"] if rows else await connection.fetchval("SELECT clock_timestamp()")
         writes = tuple(_written(row) for row in rows)
-        unknown = sum(isinstance(write.outcome, Unknown) for write in writes)
-        return Sent(writes, max((row["ready_in"] for row in rows if not row["ready"]), default=0.0), unknown, now)
+        return Sent(writes, max((row["ready_in"] for row in rows if not row["ready"]), default=0.0), now)
 
     async def stock_in_doubt(self, job: Job) -> UUID | None:
         """Another job that changes this ticket's capacity, and of which nobody knows whether it did."""

@@ -4,14 +4,16 @@ from dataclasses import dataclass
 
 from fastapi import FastAPI
 
+from shared import openapi
 from shared.edge import Edge
-from writer.api import bodies, jobs_routes, openapi, routes
+from writer.api import bodies, jobs_routes, routes
 from writer.api.acceptance import Acceptance
 from writer.api.bodies import Bodies
 from writer.api.census import Census
 from writer.api.desk import Desk
 from writer.api.edge import MANNERS
 from writer.api.estimates import Estimates
+from writer.api.openapi import with_bodies
 from writer.api.routes import Reception
 from writer.api.waiting import Waiting
 
@@ -47,6 +49,6 @@ def install(app: FastAPI, desk: Desk) -> Installed:
     app.include_router(jobs_routes.jobs(desk, acceptance, estimates, waiting))
     bodies.install(app)
     app.description = app.description or DESCRIPTION
-    openapi.install(app)
+    openapi.install(app, with_bodies)
     app.add_middleware(Edge, manners=MANNERS, cors=MANNERS.cors(desk.settings.cors_origin))
     return Installed(census, estimates)
